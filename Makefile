@@ -1,0 +1,42 @@
+# `make demo` reads a scan, `make test` runs the tests; each sets up what it needs first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= out
+
+.PHONY: help setup test test-slow demo page bench format lock clean
+
+help:  ## What can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(VENV)/.installed  ## A virtual environment with the package, all extras and the development tools
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+test: setup  ## The tests, offline (under 8 minutes on 2 cores)
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+test-slow: setup  ## Fuzzing, kills and load
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m slow --timeout 1200
+
+demo: setup  ## Read a phantom scan: a reading and a picture in $(OUT)/demo
+	$(BIN)/hf-mri demo --output $(OUT)/demo
+
+page: setup  ## The web page on this machine
+	$(BIN)/python spaces_app/app.py
+
+format: setup  ## Format and lint
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lock:  ## Write requirements.lock anew from pyproject.toml, in a fresh environment
+	rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/pip install --quiet -e '.[all,dev]'
+	$(VENV)-lock/bin/python -m hf_mri.hub.requirements > requirements.lock
+	rm -rf $(VENV)-lock
+
+clean:  ## Remove what was built, keep what was measured
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache

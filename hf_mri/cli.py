@@ -1,0 +1,44 @@
+"""`hf-mri`: every command is one call into the package; errors are one plain line on stderr."""
+
+import os
+import sys
+from importlib import import_module
+
+import typer
+
+app = typer.Typer(
+    name="hf-mri",
+    help="Find, outline and measure things in MR slices.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+# Each module adds its commands in `register(app)`; none imports torch or another heavy library at its top.
+COMMANDS = (
+    "hf_mri.reports.commands",
+    "hf_mri.data.commands",
+    "hf_mri.training.commands",
+    "hf_mri.evaluation.commands",
+    "hf_mri.hub.commands",
+    "hf_mri.export_commands",
+)
+
+
+def main() -> None:
+    """Run the command line; expected failures end in one line and exit code 1, without a traceback."""
+    for module in COMMANDS:
+        import_module(module).register(app)
+    try:
+        app()
+    except (ValueError, OSError, ImportError) as error:
+        if os.environ.get("HF_MRI_DEBUG"):
+            raise
+        message = " ".join(str(error).split()) or type(error).__name__
+        print(f"hf-mri: {message}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

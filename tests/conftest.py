@@ -1,0 +1,28 @@
+"""Fixtures that several parts of the tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+
+def _real(folder: str) -> Path:
+    root = os.environ.get("HF_MRI_REAL_DATA")
+    if not root or not (Path(root) / folder).is_dir():
+        pytest.skip(f"set HF_MRI_REAL_DATA to a folder that holds {folder}/ to run this test on real patients")
+    return Path(root)
+
+
+@pytest.fixture
+def real_lgg() -> Path:
+    """A folder that holds kaggle_3m/ as its publisher ships it."""
+    return _real("kaggle_3m")
+
+
+@pytest.fixture
+def real_acdc() -> Path:
+    """A folder that holds acdc/ as its publisher ships it."""
+    return _real("acdc") / "acdc"
