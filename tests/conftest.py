@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.loopback_hub.fixtures import loopback_hub, run_apart  # noqa: F401 - fixtures
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
