@@ -1,1 +1,52 @@
-"""x"""
+"""Find, outline and measure things in MR slices with Hugging Face tools."""
+
+import importlib.util
+
+from transformers import (
+    AutoConfig,
+    AutoImageProcessor,
+    AutoModel,
+    AutoModelForImageClassification,
+    AutoModelForSemanticSegmentation,
+)
+
+from .modeling.backbone_mri import load_imagenet_weights
+from .modeling.configuration_mri import ResUNetConfig, SliceClassifierConfig, TwoStageConfig
+from .modeling.image_processing_mri import MriImageProcessor
+from .modeling.modeling_resunet import ResUNetForSemanticSegmentation
+from .modeling.modeling_slice_classifier import SliceClassifierForImageClassification
+from .modeling.modeling_two_stage import TwoStageForSemanticSegmentation, TwoStageOutput
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MriImageProcessor",
+    "ResUNetConfig",
+    "ResUNetForSemanticSegmentation",
+    "SliceClassifierConfig",
+    "SliceClassifierForImageClassification",
+    "TwoStageConfig",
+    "TwoStageForSemanticSegmentation",
+    "TwoStageOutput",
+    "load_imagenet_weights",
+]
+
+
+def _register() -> None:
+    """Make the Auto classes know our models, and `save_pretrained` put our code beside the weights."""
+    models = (
+        (SliceClassifierConfig, SliceClassifierForImageClassification, AutoModelForImageClassification),
+        (ResUNetConfig, ResUNetForSemanticSegmentation, AutoModelForSemanticSegmentation),
+        (TwoStageConfig, TwoStageForSemanticSegmentation, AutoModelForSemanticSegmentation),
+    )
+    for config, model, auto_model in models:
+        AutoConfig.register(config.model_type, config)
+        AutoModel.register(config, model)
+        auto_model.register(config, model)
+        AutoImageProcessor.register(config, MriImageProcessor)
+        config.register_for_auto_class()
+        model.register_for_auto_class(auto_model)
+    MriImageProcessor.register_for_auto_class()
+
+
+_register()

@@ -1,0 +1,307 @@
+"""`MriImageProcessor`: the only code that prepares pixels, and that brings masks back to the original size."""
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+from transformers import BatchFeature
+from transformers.image_processing_utils import BaseImageProcessor
+
+from .intensity_mri import apply_window, apply_zscore
+from .masks_mri import to_masks, to_probabilities
+
+MULTI_LABEL = "multi_label_classification"
+ImageLike = Image.Image | np.ndarray | Tensor
+
+
+class MriImageProcessor(BaseImageProcessor):
+    """Turn slices of 8 or 16 bits, of one or more channels, into the batch that a model takes.
+
+    The steps: window to 0..1, z-score (if asked), resize or pad, neighbors, then mean and standard deviation.
+
+    Args:
+        size: Height and width to resize to; 256 x 256 unless `size_divisor` is given.
+        size_divisor: Pad at the bottom and the right to a multiple of this instead of resizing.
+        num_channels: Channels of one slice.
+        neighbors: How many slices before and after become channels too: `(2 * neighbors + 1) * num_channels` in all. At
+            the ends of a volume the last slice is repeated; a slice alone is its own neighbor.
+        scope: Whether window and z-score statistics come from the `slice` or from its whole `volume`. A slice without
+            volume is a volume of one.
+        window: `percentile`, or `fixed` with `intensity_range`.
+        percentiles: Lower and upper percentile of all pixels of a channel that become 0 and 1.
+        intensity_range: Lower and upper grey value that become 0 and 1.
+        zscore: Subtract the mean and divide by the standard deviation of each channel; `image_mean` and `image_std`
+            then play no part.
+        image_mean: Subtracted from each channel.
+        image_std: Divides each channel.
+        orientation: How the slices of the training set lie; a reader turns other scans into this.
+        problem_type: The model's: says whether `post_process_semantic_segmentation` finds overlapping labels.
+    """
+
+    model_input_names = ["pixel_values"]  # noqa: RUF012
+
+    def __init__(
+        self,
+        size: dict[str, int] | None = None,
+        size_divisor: int | None = None,
+        num_channels: int = 3,
+        neighbors: int = 0,
+        scope: str = "slice",
+        window: str = "percentile",
+        percentiles: Sequence[float] = (0.0, 99.5),
+        intensity_range: Sequence[float] | None = None,
+        zscore: bool = False,
+        image_mean: Sequence[float] | None = None,
+        image_std: Sequence[float] | None = None,
+        orientation: str = "RAS axial as stored",
+        problem_type: str = "single_label_classification",
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if size is None and size_divisor is None:
+            size = {"height": 256, "width": 256}
+        self.size = size
+        self.size_divisor = size_divisor
+        self.num_channels = num_channels
+        self.neighbors = neighbors
+        self.scope = scope
+        self.window = window
+        self.percentiles = list(percentiles)
+        self.intensity_range = None if intensity_range is None else list(intensity_range)
+        self.zscore = zscore
+        self.image_mean = [0.5] * num_channels if image_mean is None else list(image_mean)
+        self.image_std = [0.5] * num_channels if image_std is None else list(image_std)
+        self.orientation = orientation
+        self.problem_type = problem_type
+        self._check()
+
+    def _check(self) -> None:
+        if self.size is not None and self.size_divisor is not None:
+            raise ValueError("give size to resize or size_divisor to pad, not both")
+        if self.size is not None and set(self.size) != {"height", "width"}:
+            raise ValueError(f"size must be {{'height': H, 'width': W}}, got {self.size}")
+        if self.scope not in ("slice", "volume"):
+            raise ValueError(f"scope must be 'slice' or 'volume', got {self.scope!r}")
+        if self.window not in ("percentile", "fixed"):
+            raise ValueError(f"window must be 'percentile' or 'fixed', got {self.window!r}")
+        if self.window == "fixed" and (self.intensity_range is None or not _ascend(self.intensity_range)):
+            raise ValueError(f"window='fixed' needs intensity_range=(low, high), got {self.intensity_range}")
+        if not _ascend(self.percentiles) or self.percentiles[0] < 0 or self.percentiles[1] > 100:
+            raise ValueError(f"percentiles must be (low, high) between 0 and 100, got {self.percentiles}")
+        total = self.num_channels * (2 * self.neighbors + 1)
+        for name in ("image_mean", "image_std"):
+            if len(getattr(self, name)) not in (1, self.num_channels, total):
+                raise ValueError(f"{name} must hold one number for each of {self.num_channels} channels")
+
+    def preprocess(
+        self,
+        images: ImageLike | Sequence[ImageLike],
+        segmentation_maps: ImageLike | Sequence[ImageLike] | None = None,
+        volume_ids: Sequence[Hashable] | None = None,
+        do_normalize: bool = True,
+        return_tensors: str | None = None,
+    ) -> BatchFeature:
+        """Prepare slices, and their masks alongside.
+
+        Args:
+            images: One slice or a list of slices: PIL images, arrays (H, W) or (H, W, C), tensors (H, W) or (C, H, W).
+            segmentation_maps: One label a pixel (H, W), or overlapping labels (L, H, W), for each slice.
+            volume_ids: Slices with the same entry form one volume, in the order given; each is alone without it.
+            do_normalize: False leaves out mean and standard deviation, for training that calls `normalize` later.
+            return_tensors: `pt` or `np`.
+
+        Returns:
+            `pixel_values` (B, C, H, W) float32 and, with masks, `labels`: (B, H, W) int64 or (B, L, H, W) float32.
+        """
+        slices = [self._to_channels_first(image, number) for number, image in enumerate(_to_list(images))]
+        if not slices:
+            raise ValueError("images is empty: give one slice or more")
+        volumes = _group(slices, volume_ids)
+        prepared: list[Tensor | None] = [None] * len(slices)
+        for indices in volumes:
+            volume = self._prepare_volume(torch.stack([slices[index] for index in indices]))
+            for index, pixels in zip(indices, volume, strict=True):
+                prepared[index] = pixels
+        pixel_values = _stack(prepared, "images")
+        data = {"pixel_values": self.normalize(pixel_values) if do_normalize else pixel_values}
+        if segmentation_maps is not None:
+            data["labels"] = self._prepare_masks(_to_list(segmentation_maps), slices)
+        return BatchFeature(data=data, tensor_type=return_tensors)
+
+    def _prepare_volume(self, volume: Tensor) -> Tensor:
+        """Window, z-score, resize or pad and add neighbors to one volume (S, C, H, W)."""
+        by_slice = self.scope == "slice"
+        values = apply_window(
+            volume, self.intensity_range if self.window == "fixed" else None, self.percentiles, by_slice
+        )
+        if self.zscore:
+            values = apply_zscore(values, by_slice)
+        values = self._fit(values, "bilinear")
+        if self.neighbors:
+            values = _add_neighbors(values, self.neighbors)
+        return values
+
+    def _fit(self, values: Tensor, mode: str) -> Tensor:
+        """Resize (S, C, H, W) to `size`, or pad it to a multiple of `size_divisor`."""
+        height, width = values.shape[-2:]
+        if self.size is None:
+            bottom, right = -height % self.size_divisor, -width % self.size_divisor
+            return F.pad(values, (0, right, 0, bottom)) if bottom or right else values
+        target = (self.size["height"], self.size["width"])
+        if (height, width) == target:
+            return values
+        if mode == "nearest":
+            return F.interpolate(values, size=target, mode="nearest-exact")
+        return F.interpolate(values, size=target, mode="bilinear", antialias=True)
+
+    def normalize(self, pixel_values: Tensor) -> Tensor:
+        """Subtract the mean and divide by the standard deviation of each channel of (B, C, H, W), on its device.
+
+        Nothing to do after a z-score, which needed the original volume.
+        """
+        if self.zscore:
+            return pixel_values
+        channels = pixel_values.shape[1]
+        mean, std = (
+            pixel_values.new_tensor(values).repeat(channels // len(values)).view(-1, 1, 1)
+            for values in (self.image_mean, self.image_std)
+        )
+        return (pixel_values - mean) / std
+
+    def _prepare_masks(self, masks: list[ImageLike], slices: list[Tensor]) -> Tensor:
+        if len(masks) != len(slices):
+            raise ValueError(f"{len(masks)} segmentation_maps for {len(slices)} images: give one each")
+        labels = []
+        for number, (mask, pixels) in enumerate(zip(masks, slices, strict=True)):
+            values = _to_tensor(mask)
+            if values.ndim not in (2, 3) or values.shape[-2:] != pixels.shape[-2:]:
+                raise ValueError(
+                    f"segmentation_maps[{number}] is {tuple(values.shape)}, its image {tuple(pixels.shape[-2:])}: "
+                    "give (H, W), or (L, H, W) for overlapping labels"
+                )
+            fitted = self._fit(values.reshape(1, -1, *values.shape[-2:]).float(), "nearest")[0]
+            labels.append(fitted[0].long() if values.ndim == 2 else fitted)
+        return _stack(labels, "segmentation_maps")
+
+    def _to_channels_first(self, image: ImageLike, number: int) -> Tensor:
+        """Return one slice as a tensor (C, H, W) of its own dtype."""
+        values = _to_tensor(image)
+        name, channels = f"images[{number}]", self.num_channels
+        if values.ndim == 2:
+            values = values[None]
+        elif values.ndim != 3:
+            raise ValueError(f"{name} has shape {tuple(values.shape)}: a slice is (H, W), or has one axis of channels")
+        elif not isinstance(image, Tensor) and values.shape[0] != channels or values.shape[-1] == channels:
+            values = values.permute(2, 0, 1)
+        if values.numel() == 0:
+            raise ValueError(f"{name} is empty, its shape is {tuple(values.shape)}")
+        if channels == 1 and values.shape[0] == 3 and bool((values == values[:1]).all()):
+            values = values[:1]  # grey that was converted to RGB, as stock pipelines do
+        if values.shape[0] != channels:
+            raise ValueError(
+                f"{name} has {values.shape[0]} channels, this processor takes {channels}: repeat a grey slice, as "
+                f"np.repeat(slice[..., None], {channels}, axis=-1) does, or give a volume as a list of slices"
+            )
+        if values.is_floating_point() and not bool(values.isfinite().all()):
+            raise ValueError(f"{name} holds NaN or infinity: replace them, as np.nan_to_num does")
+        return values
+
+    def post_process_semantic_segmentation(
+        self,
+        outputs: Any,
+        target_sizes: Sequence[tuple[int, int]] | None = None,
+        return_probabilities: bool = False,
+        threshold: float = 0.5,
+    ) -> list[Tensor]:
+        """Bring the model's answer back to the original height and width.
+
+        Args:
+            outputs: What a segmenter returned.
+            target_sizes: Height and width of each original slice; the model's own without it.
+            return_probabilities: Return the probabilities of all labels instead of masks.
+            threshold: A pixel belongs to a label from this probability; see `to_masks`.
+
+        Returns:
+            For each slice label indices (H, W) int64, or bool (L, H, W) for overlapping labels, or float (L, H, W)
+            probabilities.
+        """
+        logits = outputs.logits
+        if target_sizes is not None and len(target_sizes) != len(logits):
+            raise ValueError(f"{len(target_sizes)} target_sizes for {len(logits)} slices: give one each")
+        overlapping = self.problem_type == MULTI_LABEL
+        results = []
+        for number, probabilities in enumerate(to_probabilities(logits, overlapping).split(1)):
+            if target_sizes is not None:
+                probabilities = self._fit_back(probabilities, target_sizes[number])
+            result = probabilities if return_probabilities else to_masks(probabilities, threshold, overlapping)
+            results.append(result[0])
+        return results
+
+    def _fit_back(self, values: Tensor, size: tuple[int, int]) -> Tensor:
+        """Undo `_fit` on (1, L, H, W)."""
+        height, width = int(size[0]), int(size[1])
+        if self.size is None:
+            return values[..., :height, :width]
+        if tuple(values.shape[-2:]) == (height, width):
+            return values
+        return F.interpolate(values, size=(height, width), mode="bilinear", align_corners=False)
+
+
+def _ascend(limits: Sequence[float]) -> bool:
+    return len(limits) == 2 and limits[0] < limits[1]
+
+
+def _to_list(images: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:
+    """One slice, or a stack of slices with four axes, or a sequence of slices: as a list."""
+    if isinstance(images, Image.Image):
+        return [images]
+    if isinstance(images, np.ndarray | Tensor):
+        return list(images) if images.ndim == 4 else [images]
+    return list(images)
+
+
+def _to_tensor(image: ImageLike) -> Tensor:
+    """Return the stored values, never scaled or clipped."""
+    if isinstance(image, Tensor):
+        return image
+    if isinstance(image, Image.Image):
+        image = np.asarray(image.convert("RGB") if image.mode == "P" else image)
+    array = np.asarray(image)
+    if array.dtype == bool:
+        array = array.astype(np.uint8)
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"images must hold numbers, got an array of {array.dtype}")
+    return torch.from_numpy(np.array(array.astype(array.dtype.newbyteorder("=")), copy=False))
+
+
+def _group(slices: list[Tensor], volume_ids: Sequence[Hashable] | None) -> list[list[int]]:
+    """Return the indices of each volume's slices, in the order given."""
+    if volume_ids is None:
+        return [[index] for index in range(len(slices))]
+    if len(volume_ids) != len(slices):
+        raise ValueError(f"{len(volume_ids)} volume_ids for {len(slices)} images: give one each")
+    volumes: dict[Hashable, list[int]] = {}
+    for index, name in enumerate(volume_ids):
+        volumes.setdefault(name, []).append(index)
+    for name, indices in volumes.items():
+        if len({slices[index].shape for index in indices}) > 1:
+            raise ValueError(f"volume {name!r} has slices of different sizes: give them different volume_ids")
+    return list(volumes.values())
+
+
+def _add_neighbors(volume: Tensor, neighbors: int) -> Tensor:
+    """Concatenate to each slice of (S, C, H, W) the ones before and after, the end slices repeated."""
+    last = len(volume) - 1
+    offsets = range(-neighbors, neighbors + 1)
+    indices = [[min(max(index + offset, 0), last) for index in range(last + 1)] for offset in offsets]
+    return torch.cat([volume[index] for index in indices], dim=1)
+
+
+def _stack(slices: list[Tensor], name: str) -> Tensor:
+    if len({pixels.shape for pixels in slices}) > 1:
+        raise ValueError(f"{name} have different sizes after padding: set the processor's size, or call it for each")
+    return torch.stack(slices)
