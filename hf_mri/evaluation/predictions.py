@@ -11,8 +11,9 @@ import numpy as np
 
 # One byte a pixel: steps of 1/16 between -7.94 and 7.94, that is probabilities from 0.0004 to 0.9996. What lies beyond
 # decides no threshold, and a background cut at one value compresses to almost nothing.
-LOGIT_STEPS = 16
+LOGIT_STEPS, LARGEST = 16, 127
 FORMAT = 1
+OVERLAPPING = "multi_label_classification"
 
 
 @dataclass
@@ -24,7 +25,7 @@ class StoredCase:
     labels: tuple[str, ...]
     problem_type: str
     truth: np.ndarray  # bool (S, L, H, W)
-    mask_logit: np.ndarray | None  # float (S, L, H, W), logit of P(label); None for a classifier
+    mask_logit: np.ndarray | None  # float (S, L, H, W) as `to_mask_logit` gives them; None for a classifier
     gate_logit: np.ndarray | None  # float (S,), logit of P(tumor) from the classifier; None for a segmenter
     slices: np.ndarray  # int (S,), position in the volume
     spacing: tuple[float, float, float] | None = None  # (row, column, slice) in mm
@@ -54,6 +55,14 @@ class StoredCase:
                 raise ValueError(f"{self.volume}: {name} has shape {np.shape(values)}, expected ({len(self.truth)},)")
 
 
+def to_mask_logit(logits: np.ndarray, problem_type: str) -> np.ndarray:
+    """Turn a segmenter's logits (S, labels, H, W) into one logit a foreground label.
+
+    One label a pixel: the label against the background. Overlapping labels: as they are.
+    """
+    return logits if problem_type == OVERLAPPING else logits[:, 1:] - logits[:, :1]
+
+
 def save_case(folder: str | Path, case: StoredCase) -> Path:
     """Write one volume's predictions into a fold's `predictions` folder, whole or not at all."""
     folder = Path(folder)
@@ -74,8 +83,12 @@ def save_case(folder: str | Path, case: StoredCase) -> Path:
         "slices": np.asarray(case.slices, np.int32),
     }
     if case.mask_logit is not None:
-        steps = np.rint(np.asarray(case.mask_logit, np.float32) * LOGIT_STEPS)
-        arrays["mask_logit"] = np.clip(steps, -127, 127).astype(np.int8)
+        steps = np.clip(np.rint(np.asarray(case.mask_logit, np.float32) * LOGIT_STEPS), -LARGEST, LARGEST)
+        if case.problem_type != OVERLAPPING:
+            # Only the most probable label can win a pixel; the cut must not make two labels equal.
+            best = case.mask_logit.argmax(axis=1, keepdims=True)
+            steps = np.where(np.arange(len(case.labels))[:, None, None] == best, steps, -LARGEST - 1)
+        arrays["mask_logit"] = steps.astype(np.int8)
         arrays["peak_logit"] = np.asarray(case.peak_logit, np.float32)
     if case.gate_logit is not None:
         arrays["gate_logit"] = np.asarray(case.gate_logit, np.float32)
@@ -93,6 +106,8 @@ def load_case(path: str | Path) -> StoredCase:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         meta = json.loads(str(arrays["meta"]))
+        if meta["format"] != FORMAT:
+            raise ValueError(f"format {meta['format']}, expected {FORMAT}")
     except (KeyError, EOFError, ValueError) as error:
         raise ValueError(
             f"{path}: not a file of stored predictions ({error}); write it anew with save_case"

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hf_mri.evaluation.predictions import StoredCase, load_case, load_cases, save_case
+from hf_mri.evaluation.predictions import StoredCase, load_case, load_cases, save_case, to_mask_logit
 
 
 def make_case(patient: str = "A", volume: str = "A/ED", seed: int = 0, **changes) -> StoredCase:
@@ -38,6 +38,23 @@ def test_a_case_comes_back(tmp_path: Path) -> None:
     np.testing.assert_allclose(back.mask_logit, np.clip(case.mask_logit, -127 / 16, 127 / 16), atol=1 / 32)
     # The highest logit decides a slice's probability, so it is not rounded.
     np.testing.assert_array_equal(back.peak_logit, case.mask_logit.max(axis=(1, 2, 3)))
+
+
+def test_one_label_a_pixel_keeps_the_winner_beyond_the_cut(tmp_path: Path) -> None:
+    logits = np.zeros((1, 3, 1, 2), np.float32)  # background, left, right; two pixels
+    logits[0, :, 0, 0] = [-10, 10, 12]  # right wins by 22 to 20, both beyond what a byte holds
+    logits[0, :, 0, 1] = [3, 1, 0]  # left against background: 1 - 3 = -2
+    mask_logit = to_mask_logit(logits, "single_label_classification")
+    case = make_case(
+        problem_type="single_label_classification",
+        truth=np.zeros((1, 2, 1, 2), bool),
+        mask_logit=mask_logit,
+        gate_logit=None,
+        slices=np.arange(1),
+    )
+    back = load_case(save_case(tmp_path, case)).mask_logit
+    np.testing.assert_array_equal(back.argmax(axis=1)[0, 0], [1, 0])
+    np.testing.assert_array_equal(back.max(axis=1)[0, 0], [127 / 16, -2])
 
 
 def test_a_classifier_has_no_mask_and_a_segmenter_no_gate(tmp_path: Path) -> None:
