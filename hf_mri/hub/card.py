@@ -1,0 +1,116 @@
+"""The model card: written from a bundle's JSON files alone, and checked against them before it is published."""
+
+import os
+from pathlib import Path
+
+from huggingface_hub import ModelCard
+
+from hf_mri.hub import card_results, card_text
+from hf_mri.hub.card_metadata import eval_results_yaml, metadata
+from hf_mri.hub.facts import BundleFacts, read_facts
+from hf_mri.hub.plots import captions, draw_plots
+
+# Heading, and what writes the section; a section without content does not appear.
+SECTIONS = (
+    ("What it is for", card_text.uses),
+    ("Quick start", card_text.quick_start),
+    ("Training patients", card_text.patients),
+    ("Preparation and thresholds", card_text.preparation),
+)
+MEASURED = (
+    ("How it was measured", card_text.protocol),
+    ("Results", lambda facts: join(write(facts) for write in RESULTS)),
+    ("Breakdowns", card_results.breakdown_results),
+    ("Worst cases", card_results.worst_cases),
+)
+RESULTS = (
+    card_results.segmentation_results,
+    card_results.classification_results,
+    card_results.gate_results,
+    card_results.cardiac_results,
+    card_results.competition_results,
+)
+CLOSING = (
+    (
+        "Curves and plots",
+        lambda facts: join(f"![{words}](plots/{name})\n{words}." for name, words in captions(facts.folder)),
+    ),
+    ("Limits and biases", card_text.limits),
+    ("Reproduce", card_text.reproduction),
+    ("Cost of training", card_text.cost),
+    ("Citation and licence", card_text.citation),
+)
+
+
+def write_card(bundle: str | Path, model_id: str | None = None) -> Path:
+    """Write README.md, plots/ and .eval_results/ of a bundle.
+
+    Args:
+        bundle: Folder that holds config, training.json and, after an evaluation, metrics.json.
+        model_id: What the quick start loads: a Hub id or a folder. By default what the card says already.
+
+    Returns:
+        The card's path.
+    """
+    facts = read_facts(bundle, model_id)
+    draw_plots(facts)
+    if facts.metrics:
+        folder = facts.folder / ".eval_results"
+        folder.mkdir(exist_ok=True)
+        write_text(folder / f"{facts.metrics.get('data', {}).get('name', 'results')}.yaml", eval_results_yaml(facts))
+    card = facts.folder / "README.md"
+    write_text(card, render(facts))
+    return card
+
+
+def sections(facts: BundleFacts) -> dict[str, str]:
+    """Return the card's sections by heading, in order, without empty ones."""
+    wanted = (*SECTIONS, *(MEASURED if facts.metrics else ()), *CLOSING)
+    found = {heading: write(facts).strip() for heading, write in wanted}
+    return {heading: text for heading, text in found.items() if text}
+
+
+def render(facts: BundleFacts) -> str:
+    """Return the whole card."""
+    block = metadata(facts).to_yaml()
+    parts = [f"---\n{block}\n---", f"# {facts.name}", card_text.summary(facts)]
+    parts += [f"## {heading}\n\n{text}" for heading, text in sections(facts).items()]
+    return "\n\n".join(parts) + "\n"
+
+
+def check_card(bundle: str | Path) -> None:
+    """Compare a card with the files that it was written from. Words may be added to it; figures may not be changed.
+
+    Raises:
+        ValueError: a section or the metadata does not say what metrics.json and training.json say.
+    """
+    facts = read_facts(bundle)
+    path = facts.folder / "README.md"
+    if not path.exists():
+        raise ValueError(f"{path} is missing; write it with `hf-mri card {bundle}`")
+    text = path.read_text()
+    try:
+        given = ModelCard(text).data.to_dict()
+    except ValueError as error:
+        raise ValueError(
+            f"{path}: its metadata cannot be read ({error}); write the card anew with `hf-mri card {bundle}`"
+        ) from None
+    for key, value in metadata(facts).to_dict().items():
+        if given.get(key) != value:
+            raise ValueError(f"{path}: `{key}` in its metadata differs from metrics.json; run `hf-mri card {bundle}`")
+    for heading, wanted in {"summary": card_text.summary(facts), **sections(facts)}.items():
+        if wanted not in text:
+            raise ValueError(f"{path}: the section {heading!r} differs from metrics.json; run `hf-mri card {bundle}`")
+    if facts.metrics and not list((facts.folder / ".eval_results").glob("*.yaml")):
+        raise ValueError(f"{facts.folder / '.eval_results'} is missing; write it with `hf-mri card {bundle}`")
+
+
+def join(parts) -> str:
+    return "\n\n".join(part for part in parts if part)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file in one piece."""
+    aside = path.with_name(f".{path.name}.writing")
+    aside.write_text(text)
+    os.replace(aside, path)

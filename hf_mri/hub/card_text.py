@@ -1,0 +1,217 @@
+"""The card's sentences: what the model is for, how it was made, where it must not be trusted."""
+
+from hf_mri.hub.card_results import PROTOCOLS, number, table
+from hf_mri.hub.facts import BundleFacts
+
+KIND_WORDS = {
+    "classifier": "says for each MR slice how likely it shows {labels}",
+    "resunet": "outlines {labels} in MR slices",
+    "two-stage": "outlines {labels} in MR slices, after a small classifier has set aside the slices that show none",
+}
+WARNING = "> **Not a medical device.** For research and teaching only; no decision about a patient may rest on it."
+
+
+def summary(facts: BundleFacts) -> str:
+    """Say in a few lines what the model does, on what, and how well."""
+    what = KIND_WORDS[facts.kind].format(labels=in_words(facts.foreground))
+    size = f"{facts.parameters / 1e6:.2f} million parameters"
+    text = f"This model {what}. It has {size} and was trained on {source(facts)}."
+    headline = headline_sentence(facts)
+    return f"{text} {headline}".strip() + f"\n\n{WARNING}"
+
+
+def headline_sentence(facts: BundleFacts) -> str:
+    """Return the one sentence of figures that people quote, with its protocol; empty before an evaluation."""
+    mean, data = facts.metrics.get("segmentation_mean", {}).get("volume_dice", {}), facts.metrics.get("data", {})
+    figures = []
+    if "mean" in mean:
+        between = f" (95 % interval {number(mean['ci95'][0])} to {number(mean['ci95'][1])})" if "ci95" in mean else ""
+        figures.append(f"a mean Dice per patient volume of **{number(mean['mean'])}**{between}")
+    if "roc_auc" in facts.metrics.get("classification", {}):
+        figures.append(f"a ROC AUC per slice of **{number(facts.metrics['classification']['roc_auc'])}**")
+    if not figures:
+        return ""
+    return (
+        f"Measured on {number(data.get('patients'))} patients ({facts.metrics['protocol']}): {' and '.join(figures)}."
+    )
+
+
+def uses(facts: BundleFacts) -> str:
+    """Say what the model is for, and what it is not for."""
+    sequences = in_words(list(facts.entry.channels)) if facts.entry else f"{facts.channels} channels"
+    task = "finding" if facts.kind == "classifier" else "outlining and measuring"
+    return (
+        f"It is for research on {task} {in_words(facts.foreground)} in MR slices like those it was trained on "
+        f"({sequences}), for teaching, and as a start for training on data of your own.\n\n"
+        "It is **not** for diagnosis, triage, treatment planning or any other clinical use, not for other body parts, "
+        "modalities or sequences, and not for finding out who a patient is."
+    )
+
+
+def quick_start(facts: BundleFacts) -> str:
+    """Show the shortest code that works; the tests run it as it stands."""
+    stock = "image-classification" if facts.kind == "classifier" else "image-segmentation"
+    shown = (
+        "answer['label'], answer['score']" if facts.kind == "classifier" else "answer['label'], answer['mask'].size"
+    )
+    return f"""```bash
+pip install "transformers>=5.17" timm torch torchvision scipy pillow
+```
+
+A scan is one file (PNG, TIFF, NIfTI, DICOM), a folder of slices, or an array; the answer is a reading of every slice.
+
+```python
+from transformers import pipeline
+
+MODEL = "{facts.model_id}"
+read = pipeline("mri-reading", model=MODEL, trust_remote_code=True)
+reading = read("scan.tif")
+for number, probability in enumerate(reading["probability"]):
+    print(f"slice {{number}}: {{probability:.2f}}")
+```
+
+The stock pipeline works too, on single 8-bit images:
+
+```python
+see = pipeline("{stock}", model=MODEL, trust_remote_code=True)
+for answer in see("slice.png"):
+    print({shown})
+```
+
+With the package, from a shell, `hf-mri predict SCAN --model {facts.model_id} --output OUT` writes masks, volumes and a
+report."""
+
+
+def patients(facts: BundleFacts) -> str:
+    """Say who was trained on: by split and by site."""
+    training = facts.training
+    splits = {split: len(ids) for split, ids in training.get("patients", {}).items() if ids}
+    parts = []
+    if splits:
+        shares = ", ".join(f"{count} for {split}" for split, count in splits.items())
+        slices = f" ({number(training['training_slices'])} training slices)" if "training_slices" in training else ""
+        parts.append(f"Patients: {shares}{slices}. No patient is in two splits.")
+    if training.get("sites"):
+        rows = [[site, number(count)] for site, count in sorted(training["sites"].items())]
+        parts.append(table(["site", "patients"], rows))
+    if splits:
+        parts.append("Their ids and image hashes are in `training.json`, so that an evaluation can tell who was seen.")
+    return "\n\n".join(parts)
+
+
+def preparation(facts: BundleFacts) -> str:
+    """Say how pixels are prepared and which thresholds the reading applies."""
+    height, width = (facts.processor.get("size") or {}).get("height"), (facts.processor.get("size") or {}).get("width")
+    size = f"{height} x {width} pixels" if height else f"a multiple of {facts.processor.get('size_divisor')} pixels"
+    extent = "the whole volume" if facts.processor.get("scope") == "volume" else "the slice"
+    backbones = ", ".join(f"{name}: {backbone}" if name else backbone for name, backbone in facts.backbones.items())
+    start = facts.train_config.get("pretrained")
+    begun = f", begun from the ImageNet weights `{start}`" if start else ""
+    known = ("gate_threshold", "slice_threshold", "mask_threshold", "smallest_lesion", "temperature", "mask_weight")
+    thresholds = [f"`{name}` {facts.config[name]:g}" for name in known if name in facts.config]
+    chosen = facts.training.get("thresholds_from")
+    origin = f", chosen on {len(chosen)} validation patients" if chosen else ""
+    return (
+        f"Networks: {backbones}{begun}. Slices are brought to {size}; intensities are windowed over {extent}. "
+        f"Reading: {', '.join(thresholds)}{origin}; all of it stands in `config.json` and `preprocessor_config.json`."
+    )
+
+
+def protocol(facts: BundleFacts) -> str:
+    """Say on whom the figures were measured, by which rules, and what a reader must know besides."""
+    metrics, data = facts.metrics, facts.metrics.get("data", {})
+    text = f"Protocol `{metrics['protocol']}`: {PROTOCOLS.get(metrics['protocol'], 'see the package documentation')}. "
+    counts = [f"{number(data[key])} {key}" for key in ("patients", "volumes", "slices") if key in data]
+    text += ", ".join(counts)
+    text += f", {number(data['positive_slices'])} of them positive." if "positive_slices" in data else "."
+    if metrics.get("seen_in_training"):
+        text += (
+            "\n\n**Seen in training: some of these patients or images were trained on. The figures measure nothing.**"
+        )
+    rules = metrics.get("rules", {})
+    lines = rules if isinstance(rules, list) else [f"{name}: {rule}" for name, rule in rules.items()]
+    notes = [*lines, *metrics.get("notes", [])]
+    if notes:
+        text += "\n\n" + "\n".join(f"- {note}" for note in notes)
+    return text
+
+
+def limits(facts: BundleFacts) -> str:
+    """Say where the figures end: what the training patients cannot teach."""
+    sites = len(facts.training.get("sites", {}))
+    where = f" from {sites} site{'s' if sites != 1 else ''}" if sites else ""
+    lines = [
+        f"Trained on one data set, {source(facts)}{where}: no other scanners, sequences, ages or diseases were tried."
+    ]
+    if facts.entry and facts.entry.name.endswith("-phantom"):
+        lines.append("The scans are drawn by a computer. Nothing follows from them for patients.")
+    if facts.channels > 1 and facts.entry:
+        order = ", ".join(facts.entry.channels)
+        lines.append(
+            f"Channels are expected in the order {order}; a scan with one channel is read with it repeated, less well."
+        )
+    if facts.processor.get("neighbors", 0) == 0:
+        lines.append("Each slice is judged without a look at its neighbors.")
+    worst = facts.metrics.get("worst", [])
+    if worst:
+        case = worst[0]
+        lines.append(f"It can fail: the lowest patient's Dice is {number(case['dice'])} ({case['label']}).")
+    lines.append("Labels were drawn by people, who differ too; the model repeats their habits.")
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def reproduction(facts: BundleFacts) -> str:
+    """Give the command that repeats the run."""
+    name = facts.entry.name if facts.entry else "DATA"
+    layout = facts.entry.layout if facts.entry else "folder"
+    return f"""`train_config.json` holds every option of the run:
+
+```bash
+hf-mri data import SOURCE {name} --layout {layout}
+accelerate launch train.py --config train_config.json --data {name} --output_dir run
+```"""
+
+
+def cost(facts: BundleFacts) -> str:
+    """Say what training took, on which machine, with which versions."""
+    training = facts.training
+    parts = []
+    if "seconds" in training:
+        minutes = training["seconds"] / 60
+        length = f"{minutes:.1f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"
+        steps = (
+            f" ({number(training['steps'])} steps, {training.get('epochs', 0):.4g} epochs)"
+            if "steps" in training
+            else ""
+        )
+        parts.append(
+            f"Training took {length}{steps} on {training.get('hardware', 'a machine that was not recorded')}."
+        )
+    if training.get("versions"):
+        parts.append(
+            "Versions: " + ", ".join(f"{name} {version}" for name, version in training["versions"].items()) + "."
+        )
+    if training.get("code_version"):
+        parts.append(f"Code: {training['code_version']}.")
+    return " ".join(parts)
+
+
+def citation(facts: BundleFacts) -> str:
+    """Name whose data this is, under which terms."""
+    if not facts.entry or not facts.entry.citation:
+        return ""
+    where = f" ({facts.entry.homepage})" if facts.entry.homepage else ""
+    return (
+        f"{facts.entry.title}{where}. {facts.entry.citation}\n\n"
+        f"Weights: {facts.entry.licence}, as their data. Code files: Apache-2.0."
+    )
+
+
+def source(facts: BundleFacts) -> str:
+    return facts.entry.title if facts.entry else f"the data set {facts.training.get('dataset', 'of its maker')}"
+
+
+def in_words(names: list[str]) -> str:
+    """Join names as a sentence does."""
+    names = [name.replace("_", " ") for name in names]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
