@@ -1,6 +1,6 @@
 """Find, outline and measure things in MR slices with Hugging Face tools."""
 
-import importlib.util
+from importlib.util import find_spec
 
 from transformers import (
     AutoConfig,
@@ -43,10 +43,25 @@ def _register() -> None:
         AutoConfig.register(config.model_type, config)
         AutoModel.register(config, model)
         auto_model.register(config, model)
-        AutoImageProcessor.register(config, MriImageProcessor)
+        AutoImageProcessor.register(config, image_processor_classes={"torchvision": MriImageProcessor})
         config.register_for_auto_class()
         model.register_for_auto_class(auto_model)
     MriImageProcessor.register_for_auto_class()
 
 
 _register()
+
+if find_spec("hf_mri.modeling.pipeline_mri"):
+    from transformers.pipelines import PIPELINE_REGISTRY
+
+    from .modeling.pipeline_mri import MriPipeline
+    from .modeling.reader_mri import Reader
+    from .modeling.reading_mri import Reading
+    from .modeling.scan_mri import read_scan
+
+    PIPELINE_REGISTRY.register_pipeline(
+        "mri-reading",
+        pipeline_class=MriPipeline,
+        pt_model=(AutoModelForSemanticSegmentation, AutoModelForImageClassification),
+    )
+    __all__ += ["MriPipeline", "Reader", "Reading", "read_scan"]

@@ -4,7 +4,6 @@ import difflib
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 try:
@@ -28,7 +27,8 @@ def build_backbone(
         num_channels: Channels of the images.
         image_size: Height and width, for backbones that have a fixed size.
         features_only: Return feature maps, fine to coarse, instead of pooled features.
-        pretrained: True downloads timm's weights; a path reads a safetensors file. The stem is adapted to the channels.
+        pretrained: True downloads timm's weights; a path reads a safetensors file. The stem is adapted to the
+            channels.
         **kwargs: Passed to `timm.create_model`.
 
     Returns:
@@ -116,10 +116,10 @@ FILE_SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def load_imagenet_weights(model: nn.Module, source: bool | str | Path) -> dict[str, list[float]]:
-    """Replace the model's backbone by one with ImageNet weights; call it after construction and before the optimizer.
+    """Replace the model's backbone by one with ImageNet weights; call it after construction, before the optimizer.
 
-    The stem is adapted to the model's channels (timm repeats and scales it). What the weights want of the architecture,
-    such as the padding, is written into `config.backbone_kwargs`, unless the config says otherwise.
+    The stem is adapted to the model's channels (timm repeats and scales it). What the weights want of the
+    architecture, such as the padding, is written into `config.backbone_kwargs`, unless the config says otherwise.
 
     Args:
         model: A classifier or a segmenter with a timm backbone. For two stages call it for each of them.

@@ -214,7 +214,13 @@ def complete_labels(config: PreTrainedConfig, kwargs: dict[str, Any], default: d
 
 def add_auto_map(kwargs: dict[str, Any], model: str, task: str) -> None:
     """Say in config.json which file and class load the model where this package is not installed."""
-    kwargs["auto_map"] = {"AutoModel": model, f"AutoModelFor{task}": model, **(kwargs.get("auto_map") or {})}
+    auto_map = {
+        "AutoModel": model,
+        f"AutoModelFor{task}": model,
+        # Here and not in preprocessor_config.json, where the stock pipelines would guess a video processor from it.
+        "AutoImageProcessor": "image_processing_mri.MriImageProcessor",
+    }
+    kwargs["auto_map"] = auto_map | (kwargs.get("auto_map") or {})
 
 
 def check_background(config: PreTrainedConfig) -> None:

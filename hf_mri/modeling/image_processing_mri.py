@@ -27,8 +27,8 @@ class MriImageProcessor(BaseImageProcessor):
         size: Height and width to resize to; 256 x 256 unless `size_divisor` is given.
         size_divisor: Pad at the bottom and the right to a multiple of this instead of resizing.
         num_channels: Channels of one slice.
-        neighbors: How many slices before and after become channels too: `(2 * neighbors + 1) * num_channels` in all. At
-            the ends of a volume the last slice is repeated; a slice alone is its own neighbor.
+        neighbors: How many slices before and after become channels too: `(2 * neighbors + 1) * num_channels` in all.
+            At the ends of a volume the last slice is repeated; a slice alone is its own neighbor.
         scope: Whether window and z-score statistics come from the `slice` or from its whole `volume`. A slice without
             volume is a volume of one.
         window: `percentile`, or `fixed` with `intensity_range`.
@@ -96,6 +96,13 @@ class MriImageProcessor(BaseImageProcessor):
         for name in ("image_mean", "image_std"):
             if len(getattr(self, name)) not in (1, self.num_channels, total):
                 raise ValueError(f"{name} must hold one number for each of {self.num_channels} channels")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings; which class reads them stands in config.json."""
+        settings = super().to_dict()
+        settings.pop("auto_map", None)
+        settings.pop("image_processor_type", None)
+        return settings
 
     def preprocess(
         self,
@@ -195,7 +202,7 @@ class MriImageProcessor(BaseImageProcessor):
             values = values[None]
         elif values.ndim != 3:
             raise ValueError(f"{name} has shape {tuple(values.shape)}: a slice is (H, W), or has one axis of channels")
-        elif not isinstance(image, Tensor) and values.shape[0] != channels or values.shape[-1] == channels:
+        elif (not isinstance(image, Tensor) and values.shape[0] != channels) or values.shape[-1] == channels:
             values = values.permute(2, 0, 1)
         if values.numel() == 0:
             raise ValueError(f"{name} is empty, its shape is {tuple(values.shape)}")

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 
@@ -32,7 +31,8 @@ def apply_window(
 def find_limits(values: Tensor, percentiles: Sequence[float], by_slice: bool) -> tuple[Tensor, Tensor]:
     """Return the lower and upper limit, broadcastable to (S, C, H, W).
 
-    Where both percentiles fall on one value, as in a slice that is almost all background, the maximum is the upper limit.
+    Where both percentiles fall on one value, as in a slice that is almost all background, the maximum is the upper
+    limit.
     """
     pixels = _flatten(values, by_slice)
     low, high = (_percentile(pixels, percentile) for percentile in percentiles)

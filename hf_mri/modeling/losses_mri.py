@@ -44,11 +44,11 @@ def segmentation_loss(
 ) -> Tensor:
     """The loss of that name; every loss takes both kinds of labels.
 
-    One label a pixel: labels (B, H, W); the overlap terms score the foreground only, and binary cross-entropy sets each
-    foreground label against the rest. Overlapping labels: labels (B, L, H, W); cross-entropy is then binary.
+    One label a pixel: labels (B, H, W); the overlap terms score the foreground only, and binary cross-entropy sets
+    each foreground label against the rest. Overlapping labels: labels (B, L, H, W); cross-entropy is then binary.
 
-    Dice and Tversky are computed over the batch: a false positive costs on every slice, also on one without foreground,
-    since it enlarges the denominator of all.
+    Dice and Tversky are computed over the batch: a false positive costs on every slice, also on one without
+    foreground, since it enlarges the denominator of all.
 
     Args:
         logits: (B, L, H, W).

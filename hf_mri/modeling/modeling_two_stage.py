@@ -62,8 +62,8 @@ class TwoStageForSemanticSegmentation(PreTrainedModel):
         Args:
             classifier: The gate.
             segmenter: Sees the slices that pass.
-            **settings: Fields of the config, such as `gate_threshold`. The mask's threshold and smallest lesion are the
-                segmenter's unless given.
+            **settings: Fields of the config, such as `gate_threshold`. The mask's threshold and smallest lesion are
+                the segmenter's unless given.
         """
         own = {name: getattr(segmenter.config, name) for name in ("mask_threshold", "smallest_lesion")}
         settings = {**own, **settings}
@@ -87,7 +87,7 @@ class TwoStageForSemanticSegmentation(PreTrainedModel):
         """
         gate_logits = self.classifier(pixel_values).logits
         gate_probability = gate_logits.float().softmax(dim=1)[:, 1]
-        if self.training:
+        if self.training:  # the segmenter learns from all slices
             passed = torch.ones_like(gate_probability, dtype=torch.bool)
             logits = self.segmenter(pixel_values).logits
         else:
