@@ -1,0 +1,110 @@
+"""Read a data set that was imported: its table of rows, its slices, and who trains or tests under any protocol."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from hf_mri.data.audit import audit_splits, unpack_hashes
+from hf_mri.data.datasets_table import DatasetEntry, get_dataset_entry
+from hf_mri.data.png import decode_picture
+from hf_mri.data.rows import Row
+from hf_mri.data.splits import SPLITS, split_patients
+
+logger = logging.getLogger(__name__)
+
+
+def read_summary(dataset: str | Path) -> dict[str, Any]:
+    """Read `dataset.json`.
+
+    Raises:
+        ValueError: the folder is no imported data set; says how to make one.
+    """
+    path = Path(dataset) / "dataset.json"
+    if not path.exists():
+        fix = f"make one with `hf-mri data import LAYOUT SOURCE {dataset}`"
+        raise ValueError(f"{dataset}: not an imported data set; {fix}")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def read_entry(dataset: str | Path) -> DatasetEntry:
+    """The entry of the table that the data set was imported under."""
+    return get_dataset_entry(read_summary(dataset)["name"])
+
+
+def list_shards(dataset: str | Path) -> list[Path]:
+    """The Parquet files in the order of the rows: train, validation, test."""
+    shards = [path for split in SPLITS for path in sorted((Path(dataset) / "data").glob(f"{split}-*.parquet"))]
+    if not shards:
+        raise ValueError(f"{dataset}: no Parquet files in its folder `data`; import it again")
+    return shards
+
+
+def read_table(dataset: str | Path) -> pd.DataFrame:
+    """All rows without their pictures: the columns, `stored_split`, and the hashes `pixels` and `picture`.
+
+    The index is the row's number in the order of the files, which is what `load_rows` counts by as well.
+    """
+    parts = []
+    for shard in list_shards(dataset):
+        file = pq.ParquetFile(shard)
+        columns = [name for name in file.schema_arrow.names if name not in ("image", "mask")]
+        parts.append(file.read(columns).to_pandas().assign(stored_split=shard.name.split("-")[0]))
+    rows = pd.concat(parts, ignore_index=True)
+    hashes = unpack_hashes(json.loads((Path(dataset) / "audit.json").read_text(encoding="utf-8"))["rows"])
+    if not (hashes["volume"].equals(rows["volume"]) and (hashes["slice"] == rows["slice"]).all()):
+        raise ValueError(f"{dataset}: audit.json does not belong to these Parquet files; import the data set again")
+    return rows.assign(pixels=hashes["pixels"], picture=hashes["picture"])
+
+
+def assign_splits(dataset: str | Path, protocol: str | None = None, seed: int | None = None) -> pd.DataFrame:
+    """The table of rows with the column `split`, audited: always the same answer for the same question.
+
+    Args:
+        dataset: folder of an imported data set.
+        protocol: see `split_patients`; None is the split that the files are stored in.
+        seed: None is the seed of the import.
+
+    Raises:
+        ValueError: a patient or a picture stands on both sides (`slices-leaky` warns instead).
+    """
+    summary = read_summary(dataset)
+    rows = read_table(dataset)
+    seed = summary["seed"] if seed is None else seed
+    if protocol is None or (protocol, seed) == (summary["protocol"], summary["seed"]):
+        protocol, rows["split"] = summary["protocol"], rows["stored_split"]
+    else:
+        rows["split"] = split_patients(rows, protocol, seed)
+    audit_splits(rows, leak_allowed=protocol == "slices-leaky")
+    return rows
+
+
+def load_rows(
+    dataset: str | Path, split: str | None = None, protocol: str | None = None, seed: int | None = None
+) -> Iterator[Row]:
+    """Read slices one by one, `image` and `mask` as arrays, with their `row` number; memory stays flat.
+
+    Args:
+        dataset: folder of an imported data set.
+        split: `train`, `validation` or `test`; None reads all.
+        protocol, seed: see `assign_splits`.
+    """
+    splits = assign_splits(dataset, protocol, seed)["split"]
+    number = 0
+    for shard in list_shards(dataset):
+        for batch in pq.ParquetFile(shard).iter_batches(batch_size=64):
+            for row in batch.to_pylist():
+                if split is None or splits[number] == split:
+                    yield row | {
+                        "image": decode_picture(row["image"]["bytes"]),
+                        "mask": decode_picture(row["mask"]["bytes"]),
+                        "split": splits[number],
+                        "row": number,
+                    }
+                number += 1
