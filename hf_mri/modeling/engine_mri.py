@@ -1,0 +1,110 @@
+"""What runs the networks behind a reading: one small interface, and PyTorch's side of it.
+
+An engine has `name`, `precision` and `device`, and two functions, either of which may be None:
+`gate(pixel_values) -> (B, 2)` and `segment(pixel_values) -> (B, L, H, W)`, from float32 tensors (B, C, H, W) on the
+CPU to floating tensors on any device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+DTYPES = {
+    "float32": torch.float32,
+    "fp32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "bf16": torch.bfloat16,
+    "float16": torch.float16,
+    "fp16": torch.float16,
+}
+
+
+class Engine(Protocol):
+    """What a `Reader` asks of an engine."""
+
+    name: str
+    precision: str
+    device: str
+    gate: Callable[[Tensor], Tensor] | None
+    segment: Callable[[Tensor], Tensor] | None
+
+
+class TorchEngine:
+    """The model itself, channels-last, in the precision that the device is fast at."""
+
+    name = "torch"
+
+    def __init__(self, model: PreTrainedModel, dtype: str | torch.dtype = "auto"):
+        self.model = model.eval().to(memory_format=torch.channels_last)
+        self.dtype = pick_dtype(model.device, dtype)
+        self.precision = str(self.dtype).removeprefix("torch.")
+        self.device = str(model.device)
+        classifier, segmenter = stages_of(model)
+        self.gate = None if classifier is None else lambda pixels: self._run(classifier, pixels)
+        self.segment = None if segmenter is None else lambda pixels: self._run(segmenter, pixels)
+
+    def _run(self, network: PreTrainedModel, pixel_values: Tensor) -> Tensor:
+        device = self.model.device
+        pixel_values = pixel_values.to(device, memory_format=torch.channels_last, non_blocking=True)
+        lower = self.dtype != torch.float32
+        with torch.inference_mode(), torch.autocast(device.type, self.dtype if lower else None, enabled=lower):
+            return network(pixel_values=pixel_values).logits
+
+
+def stages_of(model: PreTrainedModel) -> tuple[PreTrainedModel | None, PreTrainedModel | None]:
+    """The classifier and the segmenter in a model, None for what it lacks."""
+    if model.config.model_type == "mri_two_stage":
+        return model.classifier, model.segmenter
+    if model.config.model_type == "mri_slice_classifier":
+        return model, None
+    if model.config.model_type == "mri_resunet":
+        return None, model
+    raise ValueError(
+        f"model: cannot read scans with a {model.config.model_type!r}; give a mri_two_stage, mri_resunet or "
+        "mri_slice_classifier"
+    )
+
+
+def load_engine(
+    model: PreTrainedModel, engine: str = "auto", dtype: str | torch.dtype = "auto", folder: str | Path | None = None
+) -> Engine:
+    """Choose what runs a model.
+
+    Args:
+        engine: "torch", or "auto".
+        dtype: "auto", "float32", "bfloat16" or "float16".
+        folder: where the model came from; exported graphs lie there.
+    """
+    if engine not in ("auto", "torch"):
+        raise ValueError(f"engine {engine!r}: must be 'auto' or 'torch'")
+    return TorchEngine(model, dtype)
+
+
+def pick_dtype(device: torch.device, dtype: str | torch.dtype = "auto") -> torch.dtype:
+    """The precision to compute in: 16 bits where the device is fast at it."""
+    if isinstance(dtype, torch.dtype):
+        return dtype
+    if dtype in DTYPES:
+        return DTYPES[dtype]
+    if dtype != "auto":
+        raise ValueError(f"dtype {dtype!r}: must be 'auto', 'float32', 'bfloat16' or 'float16'")
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    return torch.bfloat16 if device.type == "cpu" and has_fast_bfloat16() else torch.float32
+
+
+def has_fast_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 matrices in hardware (AMX)."""
+    check = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    if check is not None:
+        return bool(check())
+    try:
+        return " amx_bf16" in Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
