@@ -42,7 +42,8 @@ class TorchEngine:
 
     def __init__(self, model: PreTrainedModel, dtype: str | torch.dtype = "auto"):
         self.model = model.eval().to(memory_format=torch.channels_last)
-        self.dtype = pick_dtype(model.device, dtype)
+        given = dtype == "auto" and model.dtype != torch.float32  # weights that were loaded in 16 bits stay so
+        self.dtype = model.dtype if given else pick_dtype(model.device, dtype)
         self.precision = str(self.dtype).removeprefix("torch.")
         self.device = str(model.device)
         classifier, segmenter = stages_of(model)
@@ -51,9 +52,9 @@ class TorchEngine:
 
     def _run(self, network: PreTrainedModel, pixel_values: Tensor) -> Tensor:
         device = self.model.device
-        pixel_values = pixel_values.to(device, memory_format=torch.channels_last, non_blocking=True)
-        lower = self.dtype != torch.float32
-        with torch.inference_mode(), torch.autocast(device.type, self.dtype if lower else None, enabled=lower):
+        pixel_values = pixel_values.to(device, self.model.dtype, memory_format=torch.channels_last, non_blocking=True)
+        lower = self.dtype != self.model.dtype
+        with torch.inference_mode(), torch.autocast(device.type, self.dtype, enabled=lower):
             return network(pixel_values=pixel_values).logits
 
 
