@@ -48,7 +48,7 @@ class StoredCase:
                     "resize the logits to the truth's size first"
                 )
             if self.peak_logit is None:
-                self.peak_logit = self.mask_logit.max(axis=(1, 2, 3)).astype(np.float32)
+                self.peak_logit = _find_peak(np.asarray(self.mask_logit, np.float32), self.problem_type)
         for name in ("gate_logit", "slices", "peak_logit"):
             values = getattr(self, name)
             if values is not None and np.shape(values) != (len(self.truth),):
@@ -61,6 +61,16 @@ def to_mask_logit(logits: np.ndarray, problem_type: str) -> np.ndarray:
     One label a pixel: the label against the background. Overlapping labels: as they are.
     """
     return logits if problem_type == OVERLAPPING else logits[:, 1:] - logits[:, :1]
+
+
+def _find_peak(mask_logit: np.ndarray, problem_type: str) -> np.ndarray:
+    """Find the logit (against everything else) of each slice's highest foreground probability, as (S,)."""
+    if problem_type != OVERLAPPING and mask_logit.shape[1] > 1:
+        # The label's share against the background and the other labels: its winner is the largest of them.
+        best = mask_logit.max(axis=1, keepdims=True)
+        others = np.exp(mask_logit - best).sum(axis=1, keepdims=True) - 1 + np.exp(-best)
+        mask_logit = -np.log(np.maximum(others, 1e-30))
+    return mask_logit.max(axis=(1, 2, 3))
 
 
 def save_case(folder: str | Path, case: StoredCase) -> Path:

@@ -52,6 +52,8 @@ def test_one_label_a_pixel_keeps_the_winner_beyond_the_cut(tmp_path: Path) -> No
         gate_logit=None,
         slices=np.arange(1),
     )
+    # Right against the rest of the first pixel: 12 - log(e^-10 + e^10) = 2; of the second: 1 - log(e^3 + 1) < 0.
+    assert case.peak_logit.tolist() == [pytest.approx(2.0, abs=1e-4)]
     back = load_case(save_case(tmp_path, case)).mask_logit
     np.testing.assert_array_equal(back.argmax(axis=1)[0, 0], [1, 0])
     np.testing.assert_array_equal(back.max(axis=1)[0, 0], [127 / 16, -2])
