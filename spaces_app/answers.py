@@ -1,0 +1,69 @@
+"""The answer in words: one clear sentence, the measurements behind it, and what is wrong where something is."""
+
+from html import escape
+
+from hf_mri.reports.headline import format_diameter, format_volume, write_headline
+
+
+def card(sentence: str, detail: str, kind: str, warnings: tuple[str, ...] = ()) -> str:
+    """Return the answer's card; `kind` is `found`, `clear`, `idle` or `error`."""
+    role = "alert" if kind == "error" else "status"
+    listed = "".join(f"<li>{escape(line[:1].upper() + line[1:])}.</li>" for line in warnings)
+    return (
+        f'<div class="answer answer-{kind}" role="{role}"><p class="sentence">{escape(sentence)}</p>'
+        f'<p class="detail">{escape(detail)}</p>{f"<ul>{listed}</ul>" if listed else ""}</div>'
+    )
+
+
+IDLE = card(
+    "Drop a scan to read it.",
+    "One slice, several slices, a NIfTI, DICOM files or a zip of them. Or try an example.",
+    "idle",
+)
+
+
+def say_answer(facts: dict) -> str:
+    """Return the sentence that answers the visitor's question, with what the reader warned about.
+
+    Args:
+        facts: `reading.to_dict()`.
+    """
+    slices = facts["slices"]
+    positive = [row["index"] + 1 for row in slices if row["positive"]]
+    details = [f"Highest probability {max(row['probability'] for row in slices):.0%}."]
+    if "end_diastole_phase" in (facts["cine"] or {}):
+        ed, es = facts["cine"]["end_diastole_phase"] + 1, facts["cine"]["end_systole_phase"] + 1
+        details = [f"End diastole is time point {ed}, end systole {es}, of {facts['phases']}."]
+    elif positive and len(slices) > 1:
+        details.insert(0, f"Slices {positive[0]} to {positive[-1]}." if len(positive) > 1 else f"Slice {positive[0]}.")
+    found = bool(positive)
+    return card(write_headline(facts), " ".join(details), "found" if found else "clear", tuple(facts["warnings"]))
+
+
+def tabulate(facts: dict) -> str:
+    """Return the measurements as a table: a row for each label, at each time point of a cine that counts."""
+    if not facts["labels"]:
+        return "<p>This model outlines nothing.</p>"
+    phases = {"": 0}
+    if "end_diastole_phase" in (facts["cine"] or {}):
+        phases = {" at ED": facts["cine"]["end_diastole_phase"], " at ES": facts["cine"]["end_systole_phase"]}
+    rows = []
+    for label in facts["labels"]:
+        for when, phase in phases.items():
+            volume = facts["volumes"][phase][label]
+            first, last = volume["first_slice"], volume["last_slice"]
+            where = "none" if first is None else f"{first + 1} to {last + 1}"
+            name = f"{label[:1].upper()}{label[1:]}{when}".replace("_", " ")
+            cells = [name, format_volume(volume), format_diameter(volume), where, f"{volume['voxels']:,}"]
+            rows.append("".join(f"<td>{escape(cell or 'none')}</td>" for cell in cells))
+    names = ("Label", "Volume", "Largest diameter", "Slices", "Pixels")
+    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{say_spacing(facts)}</p>"
+
+
+def say_spacing(facts: dict) -> str:
+    """Return what is known about the millimeters, and what to do where nothing is."""
+    if facts["spacing_mm"] is None:
+        return "The file does not say how far apart pixels are: give it under “Spacing and series” for mm² and mL."
+    return f"Spacing {' x '.join('unknown' if mm is None else f'{mm:.2f}' for mm in facts['spacing_mm'])} mm."

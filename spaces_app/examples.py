@@ -1,0 +1,93 @@
+"""The examples to click: drawn by the phantom generator at the start, so that no patient's slice is shipped."""
+
+import atexit
+import logging
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+logger = logging.getLogger(__name__)
+SEED = 3
+HEAD_SPACING = (0.9, 0.9, 5.0)  # what makes a drawn head as large as a real one
+
+
+@dataclass(frozen=True)
+class Example:
+    """One scan to click: what it is called, where it lies, the picture on its button."""
+
+    name: str
+    title: str
+    path: Path
+    picture: Path
+    spacing: tuple[float, float, float] | None = None
+
+
+def draw_examples(kind: str, size: int | None = None) -> list[Example]:
+    """Draw the scans that fit a kind of model; none where it is not one of the three that phantoms exist for."""
+    draw = {"tumor": _draw_heads, "heart": _draw_heart, "abdomen": _draw_abdomen}.get(kind)
+    if draw is None:
+        return []
+    folder = Path(tempfile.mkdtemp(prefix="hf-mri-examples-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return draw(folder, size)
+
+
+def _draw_heads(folder: Path, size: int | None) -> list[Example]:
+    from hf_mri.data.lgg_phantom import SIZE, draw_head
+
+    slices, masks = draw_head(np.random.default_rng(SEED), size or SIZE)
+    areas = masks.sum(axis=(1, 2))
+    largest = int(areas.argmax())
+    healthy, free = draw_head(np.random.default_rng(SEED + 1), size or SIZE)
+    # The phantom always draws a lesion: an example without one is the slices that it does not reach.
+    clear = healthy[~free.any(axis=(1, 2))]
+    middle = clear[len(clear) // 2]
+    return [
+        _keep(folder, "tumor-volume", "Head with tumor", slices, slices[largest, ..., 1]),
+        _keep(folder, "clear-volume", "Without tumor", clear, middle[..., 1]),
+        _keep(folder, "tumor-slice", "One slice, tumor", slices[largest : largest + 1], slices[largest, ..., 0]),
+        _keep(folder, "clear-slice", "One slice, none", middle[None], middle[..., 0]),
+    ]
+
+
+def _keep(folder: Path, name: str, title: str, slices: np.ndarray, shown: np.ndarray) -> Example:
+    """Write slices (S, H, W, 3) as one TIFF of several pages, as a visitor would bring them."""
+    first, *others = [Image.fromarray(page) for page in slices]
+    path = folder / f"{name}.tif"
+    first.save(path, save_all=True, append_images=others, compression="tiff_deflate")
+    return Example(name, title, path, _picture(folder, name, shown), HEAD_SPACING)
+
+
+def _draw_heart(folder: Path, size: int | None) -> list[Example]:
+    scans = sorted(_draw_patient("acdc", folder, size).rglob("*_4d.nii*"))
+    return [Example("heart", "Beating heart", scans[0], _picture_of(folder, "heart", scans[0]))] if scans else []
+
+
+def _draw_abdomen(folder: Path, size: int | None) -> list[Example]:
+    scans = sorted(path for path in _draw_patient("uw_madison", folder, size).rglob("scans") if path.is_dir())
+    return [Example("abdomen", "Abdomen", scans[0], _picture_of(folder, "abdomen", scans[0]))] if scans else []
+
+
+def _draw_patient(layout: str, folder: Path, size: int | None) -> Path:
+    import_module(f"hf_mri.data.{layout}_phantom").write_patients(folder, 1, SEED, size)
+    return folder
+
+
+def _picture_of(folder: Path, name: str, path: Path) -> Path:
+    from hf_mri.modeling.scan_mri import read_scan
+
+    slices = read_scan(path, num_channels=1).slices
+    return _picture(folder, name, slices[len(slices) // 2, ..., 0])
+
+
+def _picture(folder: Path, name: str, grey: np.ndarray) -> Path:
+    from hf_mri.reports.display import window_volume
+
+    path = folder / f"{name}-button.png"
+    Image.fromarray(window_volume(grey[None, ..., None])[0]).save(path)
+    return path

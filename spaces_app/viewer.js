@@ -1,0 +1,304 @@
+// The viewer: slices and label maps arrive once, everything that a person does afterwards happens in the browser.
+// `value` holds the pictures of a scan, `reading` what is known about its slices; a threshold replaces only the latter.
+const root = element.querySelector(".viewer");
+const find = (selector) => root.querySelector(selector);
+const stage = find(".v-stage");
+const slider = find(".v-slice");
+const strip = find(".v-strip");
+const pictures = new Map(); // data address -> decoded Image, so that scrolling back costs nothing
+const SCALE = 4; // overlay pixels for one mask pixel: outlines stay sharp when the picture is enlarged
+
+const view = { slice: 0, mode: matchMedia("(max-width: 640px)").matches ? "swipe" : "beside", split: 50, hidden: new Set() };
+
+const percent = (value) => `${Math.round(100 * value)}%`;
+const option = (name) => find(`[data-part="${name}"]`);
+const groups = () => props.value.groups;
+const length = () => Math.max(...groups().map((group) => group.slices.length));
+
+function decode(address) {
+  if (!pictures.has(address)) {
+    const image = new Image();
+    image.src = address;
+    pictures.set(address, image.decode().then(() => image));
+  }
+  return pictures.get(address);
+}
+
+function canvas(width, height, className) {
+  const made = document.createElement("canvas");
+  Object.assign(made, { width, height, className });
+  return made;
+}
+
+// One pane a group of slices: ED and ES of a heart lie side by side; else the plain picture beside its overlay.
+function panes() {
+  if (groups().length > 1) return groups().map((group) => ({ title: group.name, group, overlay: true }));
+  const [group] = groups();
+  if (view.mode === "beside") return [{ title: "Image", group, overlay: false }, { title: "Reading", group, overlay: true }];
+  return [{ title: "", group, overlay: true }];
+}
+
+function buildStage() {
+  const { width, height, ratio } = props.value;
+  stage.dataset.mode = view.mode;
+  stage.style.setProperty("--ratio", ratio);
+  stage.replaceChildren(
+    ...panes().map(({ title, overlay }) => {
+      const figure = document.createElement("figure");
+      const base = canvas(width, height, "v-image");
+      base.setAttribute("role", "img");
+      figure.append(base);
+      if (overlay) figure.append(canvas(width * SCALE, height * SCALE, "v-overlay"));
+      if (overlay && view.mode === "swipe") figure.append(divider());
+      const caption = document.createElement("figcaption");
+      caption.textContent = title;
+      figure.append(caption);
+      return figure;
+    }),
+  );
+  for (const button of root.querySelectorAll("[data-mode]:is(button)")) {
+    button.setAttribute("aria-pressed", button.dataset.mode === view.mode);
+  }
+  draw();
+}
+
+function divider() {
+  const input = document.createElement("input");
+  Object.assign(input, { type: "range", min: 0, max: 100, value: view.split, className: "v-divider" });
+  input.setAttribute("aria-label", "Divider between image and overlay");
+  const move = () => {
+    view.split = input.value;
+    stage.style.setProperty("--split", `${view.split}%`);
+  };
+  input.addEventListener("input", move);
+  move();
+  return input;
+}
+
+async function draw() {
+  if (!props.value) return;
+  const wanted = view.slice;
+  const shown = panes();
+  const figures = [...stage.querySelectorAll("figure")];
+  const decoded = await Promise.all(
+    shown.map(async ({ group }) => {
+      const index = group.slices[Math.min(wanted, group.slices.length - 1)];
+      const map = props.reading.maps[index];
+      return { index, image: await decode(props.value.images[index]), map: map ? await decode(map) : null };
+    }),
+  );
+  if (wanted !== view.slice || shown.length !== figures.length) return; // a later call draws
+  decoded.forEach(({ index, image, map }, at) => {
+    const base = figures[at].querySelector(".v-image");
+    drawImage(base, image);
+    base.setAttribute("aria-label", `${shown[at].title} slice ${wanted + 1}: ${describe(index)}`.trim());
+    const overlay = figures[at].querySelector(".v-overlay");
+    if (overlay) drawOverlay(overlay, map);
+  });
+  root.dataset.shown = wanted + 1;
+}
+
+// The channels of a slice lie below each other in one grey picture.
+function drawImage(target, image) {
+  const { width, height, channels } = props.value;
+  const context = target.getContext("2d");
+  const draw = (onto, channel) => onto.drawImage(image, 0, channel * height, width, height, 0, 0, width, height);
+  const chosen = channels.length ? Number(option("channel").value) : props.value.channel;
+  if (chosen < 3) return draw(context, chosen);
+  const colors = context.createImageData(width, height);
+  colors.data.fill(255);
+  const grey = canvas(width, height).getContext("2d", { willReadFrequently: true });
+  for (let channel = 0; channel < 3; channel++) {
+    draw(grey, channel);
+    const { data } = grey.getImageData(0, 0, width, height);
+    for (let i = 0; i < data.length; i += 4) colors.data[i + channel] = data[i];
+  }
+  context.putImageData(colors, 0, 0);
+}
+
+// A label map is a grey PNG in which label k is bit k, so that overlapping labels survive.
+function drawOverlay(target, map) {
+  const context = target.getContext("2d");
+  context.clearRect(0, 0, target.width, target.height);
+  if (!map) return;
+  const { width, height } = props.value;
+  const reader = canvas(width, height).getContext("2d", { willReadFrequently: true });
+  reader.imageSmoothingEnabled = false;
+  reader.drawImage(map, 0, 0, width, height);
+  const bits = reader.getImageData(0, 0, width, height).data;
+  props.value.labels.forEach((label, number) => {
+    if (view.hidden.has(number)) return;
+    const inside = (x, y) => x >= 0 && y >= 0 && x < width && y < height && (bits[4 * (y * width + x)] >> number) & 1;
+    const fill = new Path2D();
+    const edge = new Path2D();
+    const line = (x0, y0, x1, y1) => {
+      edge.moveTo(x0 * SCALE, y0 * SCALE);
+      edge.lineTo(x1 * SCALE, y1 * SCALE);
+    };
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        if (!inside(x, y)) continue;
+        fill.rect(x * SCALE, y * SCALE, SCALE, SCALE);
+        if (!inside(x, y - 1)) line(x, y, x + 1, y);
+        if (!inside(x, y + 1)) line(x, y + 1, x + 1, y + 1);
+        if (!inside(x - 1, y)) line(x, y, x, y + 1);
+        if (!inside(x + 1, y)) line(x + 1, y, x + 1, y + 1);
+      }
+    }
+    context.fillStyle = context.strokeStyle = label.color;
+    if (option("fill").checked) {
+      context.globalAlpha = option("opacity").value / 100;
+      context.fill(fill);
+    }
+    if (option("contour").checked) {
+      context.globalAlpha = 1;
+      context.lineWidth = Math.max(2, (SCALE * width) / 350);
+      context.lineCap = "round";
+      context.stroke(edge);
+    }
+  });
+}
+
+function describe(index) {
+  const { probability, stage: stages, measures } = props.reading;
+  const parts = [`${props.value.finding} probability ${percent(probability[index])}`, props.value.stages[stages[index]]];
+  if (measures[index]) parts.push(measures[index]);
+  return parts.join(" · ");
+}
+
+function drawStrip() {
+  const { probability, stage: stages } = props.reading;
+  const svg = strip.querySelector("svg");
+  const count = length();
+  const rows = groups().length;
+  svg.setAttribute("viewBox", `0 0 ${count} ${100 * rows}`);
+  const bars = groups().flatMap(({ slices }, row) =>
+    slices.map((index, at) => {
+      const tall = Math.max(4, 96 * probability[index]);
+      const bottom = 100 * (row + 1);
+      return `<rect class="stage-${stages[index]}" x="${at + 0.08}" width="0.84" y="${bottom - tall}" height="${tall}"/>`;
+    }),
+  );
+  svg.innerHTML = bars.join("");
+}
+
+function mark() {
+  const count = length();
+  const index = groups()[0].slices[Math.min(view.slice, groups()[0].slices.length - 1)];
+  slider.max = count;
+  slider.value = view.slice + 1;
+  slider.setAttribute("aria-valuetext", `Slice ${view.slice + 1} of ${count}: ${describe(index)}`);
+  strip.style.setProperty("--at", (view.slice + 0.5) / count);
+  find(".v-readout").innerHTML = "";
+  const bold = document.createElement("b");
+  bold.textContent = `Slice ${view.slice + 1} / ${count}`;
+  find(".v-readout").append(bold, ...groups().map(({ name, slices }) => {
+    const line = document.createElement("span");
+    const at = slices[Math.min(view.slice, slices.length - 1)];
+    line.textContent = (groups().length > 1 ? `${name}: ` : "") + describe(at);
+    return line;
+  }));
+}
+
+function legend() {
+  find(".v-labels").replaceChildren(
+    ...props.value.labels.map(({ name, color }, number) => {
+      const label = document.createElement("label");
+      label.className = "v-check";
+      const box = document.createElement("input");
+      Object.assign(box, { type: "checkbox", checked: !view.hidden.has(number) });
+      box.style.accentColor = color;
+      box.addEventListener("input", () => {
+        box.checked ? view.hidden.delete(number) : view.hidden.add(number);
+        draw();
+      });
+      label.append(box, name);
+      return label;
+    }),
+  );
+  find(".v-legend").replaceChildren(
+    ...props.value.key.map(({ stage: name, text }) => {
+      const item = document.createElement("span");
+      item.innerHTML = `<i class="stage-${name}"></i>`;
+      item.append(text);
+      return item;
+    }),
+  );
+}
+
+function go(slice) {
+  if (!props.value) return;
+  view.slice = Math.max(0, Math.min(length() - 1, slice));
+  mark();
+  draw();
+}
+
+function mostSuspicious() {
+  const { probability, weight } = props.reading;
+  let best = 0;
+  for (let at = 0; at < length(); at++) {
+    const score = (slice) => groups().reduce((sum, { slices }) => {
+      const index = slices[Math.min(slice, slices.length - 1)];
+      return sum + probability[index] + weight[index];
+    }, 0);
+    if (score(at) > score(best)) best = at;
+  }
+  return best;
+}
+
+function open() {
+  pictures.clear();
+  view.hidden.clear();
+  root.dataset.state = props.value ? "scan" : "empty";
+  delete root.dataset.shown;
+  if (!props.value) return stage.querySelectorAll("figure").forEach((figure) => figure.remove());
+  find(".v-channel").hidden = !props.value.channels.length;
+  option("channel").replaceChildren(...props.value.channels.map((name, at) => new Option(name, at)));
+  option("channel").value = props.value.channel;
+  find(".v-modes").hidden = groups().length > 1;
+  view.slice = mostSuspicious();
+  legend();
+  drawStrip();
+  mark();
+  buildStage();
+}
+
+function refresh() {
+  if (!props.value || !props.reading) return;
+  drawStrip();
+  mark();
+  draw();
+}
+
+root.addEventListener("click", ({ target }) => {
+  const { mode, jump } = target.dataset;
+  if (mode && target.matches("button")) {
+    view.mode = mode;
+    if (props.value) buildStage();
+  }
+  if (jump && props.value) go(jump === "most" ? mostSuspicious() : view.slice + Number(jump));
+});
+root.querySelectorAll("[data-part]").forEach((input) => input.addEventListener("input", draw));
+slider.addEventListener("input", () => go(Number(slider.value) - 1));
+stage.addEventListener("wheel", (event) => {
+  if (!props.value || event.ctrlKey || length() < 2) return;
+  event.preventDefault();
+  go(view.slice + Math.sign(event.deltaY));
+}, { passive: false });
+
+function pick(event) {
+  if (!props.value) return;
+  const box = strip.getBoundingClientRect();
+  slider.focus({ preventScroll: true });
+  go(Math.floor(((event.clientX - box.left) / box.width) * length()));
+}
+strip.addEventListener("pointerdown", (event) => {
+  event.preventDefault();
+  strip.setPointerCapture(event.pointerId);
+  pick(event);
+});
+strip.addEventListener("pointermove", (event) => strip.hasPointerCapture(event.pointerId) && pick(event));
+
+watch("value", open);
+watch("reading", refresh);
+if (props.value) open();
