@@ -128,29 +128,32 @@ class MriImageProcessor(BaseImageProcessor):
         if not slices:
             raise ValueError("images is empty: give one slice or more")
         volumes = _group(slices, volume_ids)
-        prepared: list[Tensor | None] = [None] * len(slices)
-        for indices in volumes:
-            volume = self._prepare_volume(torch.stack([slices[index] for index in indices]))
-            for index, pixels in zip(indices, volume, strict=True):
-                prepared[index] = pixels
-        pixel_values = _stack(prepared, "images")
-        data = {"pixel_values": self.normalize(pixel_values) if do_normalize else pixel_values}
+        pixel_values = self._prepare(slices, volumes if self.scope == "volume" else [[i] for i in range(len(slices))])
+        if self.neighbors:
+            pixel_values = pixel_values[_find_neighbors(volumes, self.neighbors)].flatten(1, 2)
+        if do_normalize:
+            for pixels in pixel_values:  # slice by slice: each stays in the processor's cache
+                self._normalize_in_place(pixels)
+        data = {"pixel_values": pixel_values}
         if segmentation_maps is not None:
             data["labels"] = self._prepare_masks(_to_list(segmentation_maps), slices)
         return BatchFeature(data=data, tensor_type=return_tensors)
 
-    def _prepare_volume(self, volume: Tensor) -> Tensor:
-        """Window, z-score, resize or pad and add neighbors to one volume (S, C, H, W)."""
-        by_slice = self.scope == "slice"
-        values = apply_window(
-            volume, self.intensity_range if self.window == "fixed" else None, self.percentiles, by_slice
-        )
-        if self.zscore:
-            values = apply_zscore(values, by_slice)
-        values = self._fit(values, "bilinear")
-        if self.neighbors:
-            values = _add_neighbors(values, self.neighbors)
-        return values
+    def _prepare(self, slices: list[Tensor], groups: list[list[int]]) -> Tensor:
+        """Window, z-score and fit slices (C, H, W) to (B, C, H, W); each group of indices shares its statistics."""
+        values = [torch.empty(0)] * len(slices)
+        for group in groups:
+            members = [slices[index] for index in group]
+            out = torch.empty(len(members), *members[0].shape)
+            apply_window(members, self.intensity_range if self.window == "fixed" else None, self.percentiles, out)
+            if self.zscore:
+                apply_zscore(out)
+            fitted = self._fit(out, "bilinear")
+            for index, pixels in zip(group, fitted, strict=True):
+                values[index] = pixels
+        if len(groups) == 1 and groups[0] == list(range(len(slices))):
+            return fitted
+        return _stack(values, "images")
 
     def _fit(self, values: Tensor, mode: str) -> Tensor:
         """Resize (S, C, H, W) to `size`, or pad it to a multiple of `size_divisor`."""
@@ -170,14 +173,16 @@ class MriImageProcessor(BaseImageProcessor):
 
         Nothing to do after a z-score, which needed the original volume.
         """
-        if self.zscore:
-            return pixel_values
-        channels = pixel_values.shape[1]
-        mean, std = (
-            pixel_values.new_tensor(values).repeat(channels // len(values)).view(-1, 1, 1)
-            for values in (self.image_mean, self.image_std)
-        )
-        return (pixel_values - mean) / std
+        return self._normalize_in_place(pixel_values.clone())
+
+    def _normalize_in_place(self, pixel_values: Tensor) -> Tensor:
+        if not self.zscore:
+            mean, std = (
+                pixel_values.new_tensor(values).repeat(pixel_values.shape[-3] // len(values)).view(-1, 1, 1)
+                for values in (self.image_mean, self.image_std)
+            )
+            pixel_values.sub_(mean).div_(std)
+        return pixel_values
 
     def _prepare_masks(self, masks: list[ImageLike], slices: list[Tensor]) -> Tensor:
         if len(masks) != len(slices):
@@ -198,20 +203,20 @@ class MriImageProcessor(BaseImageProcessor):
         """Return one slice as a tensor (C, H, W) of its own dtype."""
         values = _to_tensor(image)
         name, channels = f"images[{number}]", self.num_channels
-        if values.ndim == 2:
-            values = values[None]
-        elif values.ndim != 3:
-            raise ValueError(f"{name} has shape {tuple(values.shape)}: a slice is (H, W), or has one axis of channels")
-        elif (not isinstance(image, Tensor) and values.shape[0] != channels) or values.shape[-1] == channels:
-            values = values.permute(2, 0, 1)
+        shape = tuple(values.shape)
         if values.numel() == 0:
-            raise ValueError(f"{name} is empty, its shape is {tuple(values.shape)}")
-        if channels == 1 and values.shape[0] == 3 and bool((values == values[:1]).all()):
-            values = values[:1]  # grey that was converted to RGB, as stock pipelines do
-        if values.shape[0] != channels:
+            raise ValueError(f"{name} is empty, its shape is {shape}")
+        if len(shape) == 2:
+            values = values[None]
+        elif len(shape) == 3:
+            channels_first = shape[0] == channels and (isinstance(image, Tensor) or shape[-1] != channels)
+            values = values if channels_first else values.permute(2, 0, 1)
+        if channels == 1 and len(values) == 3 and bool((values == values[:1]).all()):
+            values = values[:1]  # grey that was converted to RGB, as the stock pipelines do
+        if values.ndim != 3 or len(values) != channels:
             raise ValueError(
-                f"{name} has {values.shape[0]} channels, this processor takes {channels}: repeat a grey slice, as "
-                f"np.repeat(slice[..., None], {channels}, axis=-1) does, or give a volume as a list of slices"
+                f"{name} has shape {shape}, this processor takes slices of {channels} channels: repeat a grey slice, "
+                f"as np.repeat(slice[..., None], {channels}, axis=-1) does, and give a volume as a list of slices"
             )
         if values.is_floating_point() and not bool(values.isfinite().all()):
             raise ValueError(f"{name} holds NaN or infinity: replace them, as np.nan_to_num does")
@@ -274,15 +279,15 @@ def _to_list(images: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:
 def _to_tensor(image: ImageLike) -> Tensor:
     """Return the stored values, never scaled or clipped."""
     if isinstance(image, Tensor):
-        return image
-    if isinstance(image, Image.Image):
-        image = np.asarray(image.convert("RGB") if image.mode == "P" else image)
+        values = image.detach().cpu()
+        return values.float() if values.dtype == torch.bfloat16 else values
+    if isinstance(image, Image.Image) and image.mode == "P":
+        image = image.convert("RGB")
     array = np.asarray(image)
-    if array.dtype == bool:
-        array = array.astype(np.uint8)
-    if array.dtype.kind not in "iuf":
+    if array.dtype.kind not in "biuf":
         raise ValueError(f"images must hold numbers, got an array of {array.dtype}")
-    return torch.from_numpy(np.array(array.astype(array.dtype.newbyteorder("=")), copy=False))
+    native = np.uint8 if array.dtype == bool else array.dtype.newbyteorder("=")
+    return torch.from_numpy(array.astype(native, order="C"))  # a copy: the original may be read-only
 
 
 def _group(slices: list[Tensor], volume_ids: Sequence[Hashable] | None) -> list[list[int]]:
@@ -300,12 +305,14 @@ def _group(slices: list[Tensor], volume_ids: Sequence[Hashable] | None) -> list[
     return list(volumes.values())
 
 
-def _add_neighbors(volume: Tensor, neighbors: int) -> Tensor:
-    """Concatenate to each slice of (S, C, H, W) the ones before and after, the end slices repeated."""
-    last = len(volume) - 1
-    offsets = range(-neighbors, neighbors + 1)
-    indices = [[min(max(index + offset, 0), last) for index in range(last + 1)] for offset in offsets]
-    return torch.cat([volume[index] for index in indices], dim=1)
+def _find_neighbors(volumes: list[list[int]], neighbors: int) -> Tensor:
+    """Return the index of each slice's neighbors and its own, (B, 2 * neighbors + 1), in the volume's order."""
+    rows: dict[int, list[int]] = {}
+    for indices in volumes:
+        padded = [indices[0]] * neighbors + indices + [indices[-1]] * neighbors
+        for position, index in enumerate(indices):
+            rows[index] = padded[position : position + 2 * neighbors + 1]
+    return torch.tensor([rows[index] for index in range(len(rows))])
 
 
 def _stack(slices: list[Tensor], name: str) -> Tensor:

@@ -1,64 +1,68 @@
-"""Grey values to numbers that models take: windows and z-scores of one slice or of a whole volume."""
+"""Grey values to the numbers that models take: windows and z-scores of a slice or of a whole volume."""
 
 from collections.abc import Sequence
 
+import numpy as np
+import torch
 from torch import Tensor
+
+MOST_PIXELS = 2**20  # percentiles of larger channels are taken from every second, third … row
 
 
 def apply_window(
-    volume: Tensor, intensity_range: Sequence[float] | None, percentiles: Sequence[float], by_slice: bool
-) -> Tensor:
-    """Map the window of grey values to 0..1 and clip.
+    slices: list[Tensor], intensity_range: Sequence[float] | None, percentiles: Sequence[float], out: Tensor
+) -> None:
+    """Map the window of grey values to 0..1 and clip; a channel of one value becomes 0.
 
     Args:
-        volume: (S, C, H, W) of any number type.
+        slices: Slices (C, H, W) of any number type, which share their window.
         intensity_range: Fixed limits; percentiles of the pixels without them.
         percentiles: Lower and upper percentile, of each channel.
-        by_slice: Take percentiles of each slice instead of the volume.
-
-    Returns:
-        float32 (S, C, H, W); 0 where a channel is constant.
+        out: float32 (S, C, H, W), written slice by slice, so that each stays in the processor's cache.
     """
-    values = volume.float()
-    if intensity_range is not None:
-        low, high = intensity_range
-        return ((values - low) / (high - low)).clamp_(0, 1)
-    low, high = find_limits(values, percentiles, by_slice)
+    if intensity_range is None:
+        low, high = find_limits(slices, percentiles)
+    else:
+        low, high = (torch.tensor(float(limit)) for limit in intensity_range)
     width = (high - low).where(high > low, 1)
-    return ((values - low) / width).clamp_(0, 1)
+    for pixels, values in zip(slices, out, strict=True):
+        values.copy_(pixels).sub_(low).div_(width).clamp_(0, 1)
 
 
-def find_limits(values: Tensor, percentiles: Sequence[float], by_slice: bool) -> tuple[Tensor, Tensor]:
-    """Return the lower and upper limit, broadcastable to (S, C, H, W).
+def find_limits(slices: list[Tensor], percentiles: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """Return the lower and the upper limit of each channel, (C, 1, 1) each.
 
-    Where both percentiles fall on one value, as in a slice that is almost all background, the maximum is the upper
-    limit.
+    Where both fall on one value, as in a slice that is almost all background, the maximum is the upper limit.
     """
-    pixels = _flatten(values, by_slice)
-    low, high = (_percentile(pixels, percentile) for percentile in percentiles)
-    high = high.where(high > low, pixels.amax(dim=-1))
-    return low[..., None, None], high[..., None, None]
+    channels, height, width = slices[0].shape
+    step = 1 + len(slices) * height * width // (MOST_PIXELS + 1)
+    limits = []
+    for channel in range(channels):
+        pixels = np.concatenate([pixels[channel, ::step].numpy().ravel() for pixels in slices])
+        low, high = find_percentiles(pixels, percentiles)
+        if high <= low:
+            high = max(float(pixels[channel].max()) for pixels in slices)
+        limits.append((low, high))
+    low, high = torch.tensor(limits, dtype=torch.float32).T.reshape(2, channels, 1, 1)
+    return low, high
 
 
-def apply_zscore(values: Tensor, by_slice: bool) -> Tensor:
-    """Subtract the mean and divide by the standard deviation of each channel; 0 where it is constant."""
-    pixels = _flatten(values, by_slice)
-    mean, std = pixels.mean(dim=-1), pixels.std(dim=-1, correction=0)
-    std = std.where(std > 1e-6, 1)
-    return (values - mean[..., None, None]) / std[..., None, None]
+def find_percentiles(pixels: np.ndarray, percentiles: Sequence[float]) -> tuple[float, ...]:
+    """Return percentiles as `np.percentile` does, but from a histogram where grey values have 8 or 16 bits."""
+    if pixels.dtype not in (np.uint8, np.uint16):
+        return tuple(float(value) for value in np.percentile(pixels, percentiles))
+    below = np.bincount(pixels).cumsum()
+    values = []
+    for percentile in percentiles:
+        rank = percentile / 100 * (pixels.size - 1)
+        first = int(rank)
+        lower, upper = np.searchsorted(below, (first, min(first + 1, pixels.size - 1)), side="right")
+        values.append(float(lower + (rank - first) * (upper - lower)))
+    return tuple(values)
 
 
-def _flatten(values: Tensor, by_slice: bool) -> Tensor:
-    """(S, C, H, W) to the pixels of each channel: (S, C, N) by slice, (1, C, N) by volume."""
-    if by_slice:
-        return values.flatten(2)
-    return values.transpose(0, 1).flatten(1)[None]
-
-
-def _percentile(pixels: Tensor, percentile: float) -> Tensor:
-    """The pixel at that rank along the last axis, the lower one between two."""
-    count = pixels.shape[-1]
-    if percentile == 0:
-        return pixels.amin(dim=-1)
-    rank = int(percentile / 100 * (count - 1))
-    return pixels.kthvalue(rank + 1, dim=-1).values
+def apply_zscore(values: Tensor) -> None:
+    """Subtract the mean and divide by the standard deviation of each channel of (S, C, H, W), in place."""
+    variance, mean = torch.var_mean(values, dim=(0, 2, 3), keepdim=True, correction=0)
+    std = variance.sqrt()
+    values.sub_(mean).div_(std.where(std > 1e-6, 1))
