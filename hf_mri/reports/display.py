@@ -1,0 +1,73 @@
+"""Slices as pictures for eyes: windowed to 8 bit, at the patient's proportions, with outlines of the masks."""
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+# Colors that stay apart on grey, also for color-blind eyes; taken in the order of the labels.
+PALETTE = ("#ff5a5f", "#2ec4b6", "#ffd166", "#7aa2ff", "#f28cd6", "#9be564", "#ff9f40", "#c49bff")
+WINDOW = (0.5, 99.5)  # percentiles of the volume that become black and white
+FLAIR = 1  # of three channels (pre-contrast, FLAIR, post-contrast), the one in which a lesion is bright
+
+
+def label_colors(labels: list[str]) -> dict[str, str]:
+    """Give each label its color, as `#rrggbb`."""
+    return {label: PALETTE[index % len(PALETTE)] for index, label in enumerate(labels)}
+
+
+def window_volume(slices: np.ndarray) -> np.ndarray:
+    """Turn (S, H, W, C) of any dtype into grey (S, H, W) uint8, one window for the whole volume.
+
+    Of three channels the second is shown, which is FLAIR in the order that the models take; else the first.
+    """
+    grey = slices[..., FLAIR if slices.shape[-1] == 3 else 0]
+    sample = grey[:: max(1, len(grey) // 32), ::2, ::2]  # an eighth at most: the window needs no more
+    low, high = np.percentile(sample, WINDOW)
+    if high <= low:
+        low, high = float(sample.min()), max(float(sample.max()), float(sample.min()) + 1)
+    scaled = (grey.astype(np.float32) - low) * (255 / (high - low))
+    return np.clip(scaled, 0, 255).astype(np.uint8)
+
+
+def display_size(height: int, width: int, spacing: tuple | None, longest: int) -> tuple[int, int]:
+    """Height and width in screen pixels, so that a millimeter is as long down as across."""
+    row_mm, column_mm = (spacing[0], spacing[1]) if spacing else (1.0, 1.0)
+    tall, wide = height * row_mm, width * column_mm
+    scale = longest / max(tall, wide)
+    return max(1, round(tall * scale)), max(1, round(wide * scale))
+
+
+def draw_slice(
+    grey: np.ndarray,
+    masks: dict[str, np.ndarray],
+    colors: dict[str, str],
+    size: tuple[int, int],
+    line_width: int = 2,
+) -> Image.Image:
+    """Draw a slice with each label outlined.
+
+    Args:
+        grey: (H, W) uint8.
+        masks: Label to bool (H, W).
+        colors: Label to `#rrggbb`.
+        size: Height and width of the picture.
+        line_width: Pixels of the outline, which lies just outside the mask so that the lesion stays visible.
+    """
+    height, width = size
+    picture = np.asarray(Image.fromarray(grey).resize((width, height), Image.Resampling.BICUBIC).convert("RGB")).copy()
+    for label, mask in masks.items():
+        if mask.any():
+            picture[outline(mask, size, line_width)] = _rgb(colors[label])
+    return Image.fromarray(picture)
+
+
+def outline(mask: np.ndarray, size: tuple[int, int], line_width: int) -> np.ndarray:
+    """The line around a mask at the picture's size, bool; corners of pixels are smoothed."""
+    height, width = size
+    soft = Image.fromarray(mask.astype(np.uint8) * 255).resize((width, height), Image.Resampling.BILINEAR)
+    inside = np.asarray(soft) > 127
+    return ndimage.binary_dilation(inside, iterations=line_width) & ~inside
+
+
+def _rgb(color: str) -> tuple[int, int, int]:
+    return tuple(int(color[start : start + 2], 16) for start in (1, 3, 5))

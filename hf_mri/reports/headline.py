@@ -1,0 +1,83 @@
+"""A reading in one sentence, from its JSON."""
+
+from typing import Any
+
+
+def write_headline(reading: dict[str, Any]) -> str:
+    """Say what was found, in the words of someone who has ten seconds.
+
+    Args:
+        reading: What `Reading.to_dict()` returns.
+    """
+    cine = reading["cine"] or {}
+    chambers = [f"{label}: {_ejection(cine[label])}" for label in reading["labels"] if label in cine]
+    if chambers:
+        return _capitalize("; ".join(chambers)) + "."
+    labels = reading["labels"] or ["tumor"]
+    if len(labels) > 1:
+        return _several_labels(reading, labels)
+    count, positive = len(reading["slices"]), sum(page["positive"] for page in reading["slices"])
+    slices = "1 slice" if count == 1 else f"{count} slices"
+    if not positive:
+        return f"No {labels[0]} in {slices}."
+    where = (
+        f"{_capitalize(labels[0])} in {positive} of {slices}"
+        if count > 1
+        else f"{_capitalize(labels[0])} in the slice"
+    )
+    volume = reading["volumes"][0].get(labels[0], {})
+    return ", ".join([where, *_measures(volume)]) + "."
+
+
+def format_volume(volume: dict[str, Any]) -> str | None:
+    """A label's volume in mL, or in voxels where the spacing is not known; None where there is none."""
+    if not volume.get("voxels"):
+        return None
+    return f"{volume['voxels']:,} pixels" if volume["ml"] is None else f"{_short(volume['ml'])} mL"
+
+
+def format_diameter(volume: dict[str, Any]) -> str | None:
+    """A label's largest diameter; None where it was not found."""
+    if not volume.get("voxels"):
+        return None
+    if volume["largest_diameter_mm"] is None:
+        return f"{volume['largest_diameter_pixels']:.0f} pixels"
+    return f"{volume['largest_diameter_mm']:.0f} mm"
+
+
+def _several_labels(reading: dict[str, Any], labels: list[str]) -> str:
+    found = [(label, format_volume(reading["volumes"][0][label])) for label in labels]
+    parts = [f"{_words(label)} {volume}" for label, volume in found if volume]
+    missing = [_words(label) for label, volume in found if not volume]
+    if not parts:
+        return f"Nothing found: no {', no '.join(missing)}."
+    sentence = _capitalize(", ".join(parts))
+    return f"{sentence}; no {', no '.join(missing)}." if missing else f"{sentence}."
+
+
+def _measures(volume: dict[str, Any]) -> list[str]:
+    diameter = format_diameter(volume)
+    return [part for part in (format_volume(volume), diameter and f"largest diameter {diameter}") if part]
+
+
+def _ejection(chamber: dict[str, Any]) -> str:
+    if chamber["edv_ml"] is None:
+        return f"ejection fraction {chamber['ef_percent']:.0f} %"
+    return (
+        f"ejection fraction {chamber['ef_percent']:.0f} % "
+        f"(end diastole {_short(chamber['edv_ml'])} mL, end systole {_short(chamber['esv_ml'])} mL)"
+    )
+
+
+def _short(number: float) -> str:
+    """Three digits are all that a mask is worth."""
+    return f"{number:.0f}" if number >= 100 else f"{number:.1f}" if number >= 1 else f"{number:.2f}"
+
+
+def _words(label: str) -> str:
+    return label.replace("_", " ")
+
+
+def _capitalize(text: str) -> str:
+    text = _words(text)
+    return text[:1].upper() + text[1:]
