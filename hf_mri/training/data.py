@@ -1,0 +1,173 @@
+"""The data of one run: rows, who trains and who validates, and the facts that the record of the run keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import torch
+
+from hf_mri.data.audit import audit_splits
+from hf_mri.data.dataset_folder import list_shards, read_entry, read_summary, read_table
+from hf_mri.data.datasets_table import DatasetEntry
+from hf_mri.data.empty_slices import choose_rows
+from hf_mri.data.splits import make_folds, split_patients
+from hf_mri.training.arguments import TrainingArguments
+from hf_mri.training.rows import Rows, load_rows
+
+SHARED_COLUMNS = {"label", "patient", "slice", "volume", "spacing", "stored_split", "pixels", "picture", "split"}
+
+
+@dataclass
+class Table:
+    """An imported data set: its rows without pictures, and where the pictures are."""
+
+    folder: Path
+    entry: DatasetEntry
+    fingerprint: str
+    frame: pd.DataFrame
+
+    def pictures(self):
+        """Yield (image, mask) bytes of every row, in the order of the frame; memory stays flat."""
+        for shard in list_shards(self.folder):
+            for batch in pq.ParquetFile(shard).iter_batches(batch_size=64, columns=["image", "mask"]):
+                for row in batch.to_pylist():
+                    yield row["image"]["bytes"], row["mask"]["bytes"]
+
+
+def open_table(data: str | None) -> Table:
+    """Open a data set folder, or fetch one from the Hub by its id."""
+    if not data:
+        raise ValueError(
+            "--data is missing: name a data set folder or Hub id; `hf-mri data import lgg SOURCE data/lgg` makes one from "
+            "the publisher's files, `hf-mri data phantom lgg data/phantom-source` draws synthetic scans to import"
+        )
+    folder = Path(data)
+    if not folder.exists() and data.count("/") == 1:
+        from huggingface_hub import snapshot_download
+
+        folder = Path(snapshot_download(data, repo_type="dataset"))
+    return Table(folder, read_entry(folder), read_summary(folder)["fingerprint"], read_table(folder))
+
+
+@dataclass
+class TrainingData:
+    """Rows, and the row numbers that train and validate."""
+
+    table: Table
+    rows: Rows
+    training: np.ndarray
+    validation: np.ndarray
+
+    @property
+    def entry(self) -> DatasetEntry:
+        """The data set's entry in the table of data sets."""
+        return self.table.entry
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells this data set from any other."""
+        return self.table.fingerprint
+
+    def draw(self, arguments: TrainingArguments, accelerator) -> dict:
+        """Return the settings of `draw_epoch` for this run."""
+        return {
+            "batch_size": arguments.batch_size,
+            "processes": accelerator.num_processes,
+            "seed": arguments.seed,
+            "positive_share": arguments.positive_share,
+        }
+
+    def make_labels(self, task: str, masks: torch.Tensor, index: np.ndarray) -> torch.Tensor:
+        """Turn augmented one-hot masks (B, L, H, W) into what the model's loss takes."""
+        if task == "classify":
+            # The slice keeps its label although the change may push a lesion's last pixels out of the field.
+            return torch.from_numpy(self.rows.labels[index]).to(masks.device)
+        if self.rows.overlapping:
+            return (masks > 0.5).float()
+        return masks.argmax(dim=1)
+
+    def truth(self, index: np.ndarray) -> np.ndarray:
+        """Return the foreground masks of some rows, bool (S, L, H, W)."""
+        masks = self.rows.one_hot(index, torch.device("cpu"))
+        return (masks if self.rows.overlapping else masks[:, 1:]).numpy() > 0.5
+
+    def facts(self, row: int) -> dict:
+        """Return what is known of a row's volume: patient, volume, spacing, and the columns that breakdowns use."""
+        found = self.table.frame.iloc[row]
+        columns = {name: _plain(found[name]) for name in found.index if name not in SHARED_COLUMNS}
+        spacing = found["spacing"]
+        return {
+            "patient": str(found["patient"]),
+            "volume": str(found["volume"]),
+            "spacing": None if spacing is None else tuple(float(value) for value in spacing),
+            **columns,
+        }
+
+    def patients_by_split(self) -> dict[str, list[str]]:
+        """Return the patients that trained and those that validated."""
+        return {
+            "train": sorted(set(self.rows.patients[self.training])),
+            "validation": sorted(set(self.rows.patients[self.validation])),
+        }
+
+    def sites(self) -> dict[str, int]:
+        """Return how many training patients each site gave."""
+        frame = self.table.frame.iloc[self.training]
+        return {str(site): int(count) for site, count in frame.groupby("site")["patient"].nunique().items()}
+
+    def image_hashes(self) -> list[str]:
+        """Return the hashes of the training slices, by which an evaluation recognizes them under another name."""
+        frame = self.table.frame.iloc[self.training]
+        return sorted(
+            {pixels for pixels, picture in zip(frame["pixels"], frame["picture"], strict=True) if picture.any()}
+        )
+
+
+def load_training_data(table: Table, processor, arguments: TrainingArguments, progress: bool) -> TrainingData:
+    """Split by the arguments, audit the split for leaks, and decode the rows."""
+    frame = table.frame.copy()
+    frame["split"] = assign_split(frame, arguments)
+    audit_splits(frame, leak_allowed=arguments.protocol == "slices-leaky")
+    train = frame["split"] == "train"
+    if arguments.max_patients:
+        names = np.random.default_rng(arguments.seed).permutation(sorted(set(frame.loc[train, "patient"])))
+        train &= frame["patient"].isin(names[: arguments.max_patients])
+    train &= choose_rows(frame, arguments.empty_slices, arguments.seed)
+    return TrainingData(
+        table=table,
+        rows=load_rows(table, processor, arguments.rows_cache, progress),
+        training=np.flatnonzero(train),
+        validation=np.flatnonzero(frame["split"] == "validation"),
+    )
+
+
+def assign_split(frame: pd.DataFrame, arguments: TrainingArguments) -> pd.Series:
+    """Say for every row whether it trains, validates, or is left alone.
+
+    `--fold i/k` validates on the i-th of k parts and trains on all others: together the folds predict every patient
+    once. `--protocol all` trains on everybody.
+    """
+    if arguments.fold:
+        try:
+            fold, folds = (int(part) for part in arguments.fold.split("/"))
+        except ValueError:
+            raise ValueError(f"--fold {arguments.fold!r} is not i/k, such as 1/5") from None
+        if not 1 <= fold <= folds:
+            raise ValueError(f"--fold {arguments.fold}: i runs from 1 to {folds}")
+        held = set(make_folds(frame, folds, seed=0)[fold - 1])
+        return pd.Series(np.where(frame["patient"].isin(held), "validation", "train"), frame.index)
+    if arguments.protocol == "all":
+        return pd.Series("train", frame.index)
+    if arguments.protocol == "stored":
+        return frame["stored_split"]
+    return split_patients(frame, arguments.protocol, arguments.seed)
+
+
+def _plain(value):
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if value is None or (isinstance(value, float) and np.isnan(value)) else value
