@@ -20,6 +20,7 @@ class Case:
     truth: dict[str, np.ndarray]
     decision: np.ndarray  # bool (S,): tumor in this slice?
     probability: np.ndarray  # float (S,)
+    thresholds: dict[str, float]  # that were applied, as `thresholds_of` names them
     predicted: dict[str, np.ndarray] | None = None  # None for a classifier
     spacing: tuple[float, float, float] | None = None  # (row, column, slice) in mm
     gate_probability: np.ndarray | None = None  # float (S,), two-stage models
@@ -63,7 +64,7 @@ class CaseRow:
     volume: str
     spacing: tuple[float, float, float] | None
     columns: dict[str, Any]
-    shape: tuple[int, int, int]
+    thresholds: dict[str, float]
     truth: np.ndarray  # bool (S,)
     truth_pixels: np.ndarray  # int (S,): pixels with any label
     decision: np.ndarray  # bool (S,)
@@ -74,9 +75,14 @@ class CaseRow:
     labels: dict[str, LabelRow]
 
     @property
-    def unit(self) -> str:
-        """`mm` where the voxel's size is known, else `px`."""
-        return "px" if self.spacing is None else "mm"
+    def probable(self) -> np.ndarray:
+        """bool (S,): the probability reaches `slice_threshold`."""
+        return self.probability >= self.thresholds["slice_threshold"]
+
+    @property
+    def gate_decision(self) -> np.ndarray:
+        """bool (S,): the classifier alone reaches `slice_threshold`."""
+        return self.gate_probability >= self.thresholds["slice_threshold"]
 
     @property
     def mean_dice(self) -> float:
@@ -112,7 +118,7 @@ def reduce_case(case: Case) -> CaseRow:
         volume=case.volume,
         spacing=spacing,
         columns={name: value for name, value in case.columns.items() if value is not None},
-        shape=any_truth.shape,
+        thresholds=dict(case.thresholds),
         truth=any_truth.any(axis=(1, 2)),
         truth_pixels=np.count_nonzero(any_truth, axis=(1, 2)),
         decision=np.asarray(case.decision, bool),

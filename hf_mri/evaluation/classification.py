@@ -84,6 +84,15 @@ def score_decisions(counts: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
+def score_decided(truth: np.ndarray, decision: np.ndarray) -> dict[str, float]:
+    """Accuracy, precision, recall and F1 of decisions; what cannot be computed is absent."""
+    counts = np.array([[(truth & decision).sum(), (~truth & decision).sum(), (truth & ~decision).sum(), 0]])
+    counts[0, 3] = len(truth) - counts.sum()
+    scores = score_decisions(counts)
+    names = ("accuracy", "precision", "recall", "f1")
+    return {name: float(scores[name][0]) for name in names if np.isfinite(scores[name][0])}
+
+
 def _bin_by_patient(truth: np.ndarray, probability: np.ndarray, index: np.ndarray, patients: int) -> np.ndarray:
     """Sum slices, probabilities and positives by bin of equal width, as (patients, bins, 3)."""
     bins = np.minimum((probability * BINS).astype(int), BINS - 1)

@@ -96,6 +96,7 @@ def apply_thresholds(cases: Iterable[StoredCase], config: Any) -> Iterator[Case]
             predicted=predicted,
             decision=decision,
             probability=probability,
+            thresholds=thresholds,
             spacing=case.spacing,
             gate_probability=slice_probability(case.gate_logit, None, thresholds) if two_stages else None,
             passed=passed if two_stages else None,
