@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,10 @@ def read_summary(dataset: str | Path) -> dict[str, Any]:
 
 
 def read_entry(dataset: str | Path) -> DatasetEntry:
-    """The entry of the table that the data set was imported under."""
-    return get_dataset_entry(read_summary(dataset)["name"])
+    """The entry of the table that the data set was imported under, with the labels and channels that were found."""
+    summary = read_summary(dataset)
+    names = {int(index): label for index, label in summary["id2label"].items()}
+    return replace(get_dataset_entry(summary["name"]), id2label=names, channels=tuple(summary["channels"]))
 
 
 def list_shards(dataset: str | Path) -> list[Path]:

@@ -115,6 +115,7 @@ FOLDER = DatasetEntry(
     licence="unknown",
     redistribution=False,  # nobody has said that it may be
     citation="",
+    orientation="LPS",
 )
 
 

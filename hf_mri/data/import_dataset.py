@@ -233,6 +233,7 @@ def _describe(source: Source, rows: pd.DataFrame, protocol: str, seed: int, empt
         "name": source.entry.name,
         "layout": source.entry.layout,
         "id2label": {str(index): label for index, label in source.entry.id2label.items()},
+        "channels": list(source.entry.channels),
         "columns": source.columns,
         "patients": rows["patient"].nunique(),
         "volumes": rows["volume"].nunique(),
