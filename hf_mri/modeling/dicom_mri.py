@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections import defaultdict
+from collections import Counter, defaultdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,7 @@ def read_dicom_files(paths: list[Path], orientation: str, series: str | None, sh
     if modality not in ("MR", ""):
         notes.append(f"the DICOM modality is {modality}, not MR")
     ordered, phases = _sort_frames(frames, shown)
-    pixels = _read_pixels(ordered, heads)
+    pixels = _read_pixels(ordered)
     return _lay_out(ordered, pixels, phases, orientation, notes, shown)
 
 
@@ -235,17 +235,19 @@ def _check_gaps(places: np.ndarray, shown: Path) -> None:
         )
 
 
-def _read_pixels(frames: list[dict[str, Any]], heads: dict[Path, Any]) -> np.ndarray:
+def _read_pixels(frames: list[dict[str, Any]]) -> np.ndarray:
     """(N, H, W, C): rescaled where the header says so, bright where tissue is bright."""
     cache: dict[Path, np.ndarray] = {}
+    left = Counter(frame["path"] for frame in frames)
     pages = []
     for frame in frames:
         path = frame["path"]
         if path not in cache:
-            if len(cache) == 1 and frame["index"] == 0 and len(heads) > 1:
-                cache.clear()  # files of one image each: keep one at a time
             cache[path] = _decode(path)
         page = cache[path][frame["index"]]
+        left[path] -= 1
+        if not left[path]:
+            del cache[path]
         if (frame["slope"], frame["intercept"]) != (1.0, 0.0):
             page = (page * frame["slope"] + frame["intercept"]).astype(np.float32)
         pages.append(page)
@@ -267,7 +269,8 @@ def _decode(path: Path) -> np.ndarray:
         pixels = pixels.reshape(frames, int(data.Rows), int(data.Columns), samples)
         if data.get("PhotometricInterpretation") == "MONOCHROME1":
             top = (1 << int(data.BitsStored)) - 1 if not int(data.PixelRepresentation) else -1
-            pixels = (top - pixels.astype(np.int32)).astype(pixels.dtype)
+            limits = np.iinfo(pixels.dtype)
+            pixels = np.clip(top - pixels.astype(np.int64), limits.min, limits.max).astype(pixels.dtype)
         return pixels
     except (RuntimeError, NotImplementedError) as error:
         raise ScanError(

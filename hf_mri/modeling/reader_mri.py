@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -145,23 +146,21 @@ class Reader:
             yield self._finish(waiting.popleft())
 
     def _read_ahead(self, scans: Iterable[Any], options: dict[str, Any]) -> Iterator[_Work | ScanError]:
-        """Prepare scans in threads: as many at once as make up a few batches of slices."""
+        """Prepare scans in threads, a few batches of slices ahead of the model."""
         futures: deque[Future] = deque()
         sources = iter(scans)
-        usual = self.batch_size  # slices a scan, until known
+        ahead = 2  # scans; more once it shows that they are single slices, so that memory stays flat
         pool = ThreadPoolExecutor(max_workers=max(1, min(4, os.cpu_count() or 1)))
         try:
             while True:
-                while len(futures) < 1 + READ_AHEAD * self.batch_size // usual:
-                    try:
-                        futures.append(pool.submit(self._prepare, next(sources), options))
-                    except StopIteration:
-                        break
+                futures.extend(
+                    pool.submit(self._prepare, source, options) for source in islice(sources, ahead - len(futures))
+                )
                 if not futures:
                     return
                 work = futures.popleft().result()
                 if isinstance(work, _Work):
-                    usual = max(1, min(len(work), READ_AHEAD * self.batch_size))
+                    ahead = max(2, READ_AHEAD * self.batch_size // len(work))
                 yield work
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -173,6 +172,8 @@ class Reader:
             slices, warnings = self._match_channels(scan)
         except ScanError as error:
             return error
+        except ImportError as error:  # a library for this format is missing: the others can still be read
+            return ScanError(str(error))
         count = scan.slices_per_phase
         volume_ids = [index // count for index in range(len(slices))]
         try:

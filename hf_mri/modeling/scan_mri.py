@@ -16,11 +16,11 @@ from .archive_mri import unpack_zip
 from .dicom_mri import is_dicom, read_dicom_files
 from .geometry_mri import Geometry, ScanError
 from .nifti_mri import read_nifti_file
-from .raster_mri import decode_raster, pillow_array
+from .raster_mri import DECODE_ERRORS, decode_raster, pillow_array
 
 RASTER_ENDINGS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
-OTHER_ENDINGS = {".dcm": "DICOM", ".nii": "NIfTI", ".nii.gz": "NIfTI", ".zip": "zip"}
-MOST_ZIP_BYTES = 4 * 2**30
+ENDINGS = RASTER_ENDINGS | {".dcm": "DICOM", ".nii": "NIfTI", ".nii.gz": "NIfTI", ".zip": "zip"}
+MOST_ZIP_BYTES = 2**31
 
 
 @dataclass
@@ -72,27 +72,36 @@ def read_scan(
     Raises:
         ScanError: nothing was read; one line with the file, the reason and the fix.
     """
-    if isinstance(source, Scan):
-        scan = source
-    elif isinstance(source, Mapping):
-        scan = _read_channels(source, num_channels, orientation, series)
-    elif isinstance(source, str | Path):
-        scan = _read_path(Path(source), orientation, series)
-    elif isinstance(source, Image.Image):
-        scan = _scan_of(pillow_array(source)[None], "image")
-    elif isinstance(source, Sequence):
-        scan = _read_list(source, num_channels, orientation, series)
-    else:
-        scan = _read_array(source, num_channels)
+    try:
+        scan = _read_any(source, num_channels, orientation, series)
+    except OSError as error:  # no permission, a broken disk, …
+        raise ScanError(f"{error.filename or 'scan'}: cannot be read ({error.strerror or error})") from error
+    if scan.slices.dtype.kind == "f" and not np.isfinite(scan.slices).all():
+        raise ScanError(f"{scan.source}: has NaN or infinite values; replace them first (numpy.nan_to_num)")
     if spacing is not None:
         scan = replace(scan, spacing=_check_spacing(spacing))
     return scan
 
 
+def _read_any(source: Any, num_channels: int | None, orientation: str, series: str | None) -> Scan:
+    if isinstance(source, Scan):
+        return source
+    if isinstance(source, Mapping):
+        return _read_channels(source, num_channels, orientation, series)
+    if isinstance(source, str | Path):
+        return _read_path(Path(source), orientation, series)
+    if isinstance(source, Image.Image):
+        return _scan_of(pillow_array(source)[None], "image")
+    if isinstance(source, Sequence):
+        return _read_list(source, num_channels, orientation, series)
+    return _read_array(source, num_channels)
+
+
 def name_of(path: Path) -> str:
     """A scan's name: its file's or folder's, without folders and endings."""
     name = path.resolve().name if path.name in ("", ".", "..") else path.name
-    return name.removesuffix(".gz").rpartition(".")[0] or name if not path.is_dir() else name
+    ending = next((ending for ending in ENDINGS if name.lower().endswith(ending)), "")
+    return name[: len(name) - len(ending)] or name
 
 
 def number_order(path: Path) -> list[tuple[int, int | str]]:
@@ -116,7 +125,7 @@ def _read_path(path: Path, orientation: str, series: str | None) -> Scan:
         )
     if kind == "DICOM":
         return _read_dicom([path], name_of(path), orientation, series)
-    return replace(_scan_of(decode_raster(path.read_bytes(), str(path)), name_of(path)), files=(path,))
+    return replace(_read_rasters([path], name_of(path)), files=(path,))
 
 
 def _kind_of(path: Path) -> str:
@@ -125,9 +134,7 @@ def _kind_of(path: Path) -> str:
         head = file.read(352)
     if not head:
         raise ScanError(f"{path}: the file is empty; get it again")
-    claimed = next(
-        (kind for ending, kind in (RASTER_ENDINGS | OTHER_ENDINGS).items() if path.name.lower().endswith(ending)), None
-    )
+    claimed = next((kind for ending, kind in ENDINGS.items() if path.name.lower().endswith(ending)), None)
     kind = _sniff(head)
     if kind is None and claimed == "DICOM" and is_dicom(path):
         kind = "DICOM"
@@ -159,11 +166,12 @@ def _read_zip(path: Path, orientation: str, series: str | None) -> Scan:
     with tempfile.TemporaryDirectory() as folder:
         try:
             unpack_zip(path, folder, MOST_ZIP_BYTES)
-        except ScanError:
-            raise
-        except ValueError as error:
-            raise ScanError(str(error)) from error
-        scan = _read_folder(_innermost(Path(folder)), name_of(path), orientation, series, shown=path)
+            scan = _read_folder(Path(folder), name_of(path), orientation, series, shown=path)
+        except ScanError as error:
+            raise ScanError(str(error).replace(f"{folder}/", f"{path}: ")) from error
+        except DECODE_ERRORS as error:
+            text = str(error) if isinstance(error, ValueError) else f"{path}: cannot be unpacked; get it again"
+            raise ScanError(" ".join(text.split())) from error
     return replace(scan, files=(path,))
 
 
@@ -182,7 +190,7 @@ def _is_clutter(path: Path) -> bool:
 
 def _read_folder(folder: Path, name: str, orientation: str, series: str | None, shown: Path | None = None) -> Scan:
     """A folder of one kind: slices in number order, DICOMs (also in folders below), or one NIfTI."""
-    shown = shown or folder
+    shown, folder = shown or folder, _innermost(folder)
     files = sorted((p for p in folder.rglob("*") if p.is_file() and not _is_clutter(p)), key=number_order)
     dicoms = [p for p in files if p.suffix.lower() not in RASTER_ENDINGS and is_dicom(p)]
     if dicoms:
@@ -217,7 +225,18 @@ def _read_rasters(paths: list[Path], name: str) -> Scan:
                 f"{path}: is {_size(page)}, {paths[0].name} is {_size(first)}; slices of one scan must have one size"
             )
     files = tuple(path for path, page in zip(paths, pages, strict=True) for _ in page)
-    return replace(_scan_of(np.concatenate(pages), name), files=files)
+    spacings = {_spacing_in_name(path, page.shape[1:3]) for path, page in zip(paths, pages, strict=True)}
+    spacing = spacings.pop() if len(spacings) == 1 else None
+    return replace(_scan_of(np.concatenate(pages), name), files=files, spacing=spacing)
+
+
+def _spacing_in_name(path: Path, size: tuple[int, int]) -> tuple[float, float, None] | None:
+    """Pixel spacing where a name carries it with the size, as `slice_0065_266_266_1.50_1.50.png` does."""
+    match = re.search(r"_(\d+)_(\d+)_(\d+\.\d+)_(\d+\.\d+)$", path.stem)
+    if match is None or sorted(map(int, match.groups()[:2])) != sorted(size):
+        return None
+    height, width = float(match[3]), float(match[4])
+    return (height, width, None) if height > 0 and width > 0 else None
 
 
 def _size(page: np.ndarray) -> str:
@@ -239,7 +258,7 @@ def _read_list(source: Sequence[Any], num_channels: int | None, orientation: str
             if not path.is_file():
                 raise ScanError(f"{path}: no such file; a list of paths is one scan, a file a slice")
         if all(is_dicom(path) for path in paths):
-            return _read_dicom(paths, name_of(paths[0]), orientation, series)
+            return _in_order(_read_dicom(paths, name_of(paths[0]), orientation, series), paths)
         if any(_kind_of(path) in ("NIfTI", "zip", "DICOM") for path in paths):
             raise ScanError(
                 f"{paths[0]}: a list of paths is one scan, a PNG, JPEG or TIFF a slice; give volumes one by one"
@@ -251,6 +270,25 @@ def _read_list(source: Sequence[Any], num_channels: int | None, orientation: str
             f"scan: slices of shapes {sorted({s.slices.shape[1:3] for s in scans})}; they must have one size"
         )
     return _scan_of(np.concatenate([scan.slices for scan in scans]), "array")
+
+
+def _in_order(scan: Scan, paths: list[Path]) -> Scan:
+    """DICOM slices in the caller's order, without a way back to their positions where these have another order."""
+    if list(scan.files) == paths:
+        return scan
+    if len(scan.files) != len(paths) or set(scan.files) != set(paths):
+        raise ScanError(f"{paths[0]}: the list holds several series or files of several images; give the folder")
+    slices = scan.slices[[scan.files.index(path) for path in paths]]
+    warning = "the slices are in the order given, not in that of their positions"
+    count, height, width = slices.shape[:3]
+    return replace(
+        scan,
+        slices=slices,
+        files=tuple(paths),
+        geometry=Geometry((width, height, count)),
+        phases=1,
+        warnings=[*scan.warnings, warning],
+    )
 
 
 def _read_channels(source: Mapping[str, Any], num_channels: int | None, orientation: str, series: str | None) -> Scan:
@@ -295,8 +333,6 @@ def _read_array(source: Any, num_channels: int | None) -> Scan:
         raise ScanError(
             f"scan: an array of dtype {array.dtype} and shape {array.shape}; give numbers, at least one pixel"
         )
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise ScanError("scan: the array has NaN or infinite values; replace them first")
     if array.dtype == bool:
         array = array.astype(np.uint8) * 255
     return _scan_of(_lay_out(array, num_channels), "array")
