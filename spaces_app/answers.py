@@ -6,7 +6,7 @@ from hf_mri.reports.headline import format_diameter, format_volume, write_headli
 
 
 def card(sentence: str, detail: str, kind: str, warnings: tuple[str, ...] = ()) -> str:
-    """Return the answer's card; `kind` is `found`, `clear`, `idle` or `error`."""
+    """Return the answer's card; `kind` is `found`, `measured`, `clear`, `idle` or `error`."""
     role = "alert" if kind == "error" else "status"
     listed = "".join(f"<li>{escape(line[:1].upper() + line[1:])}.</li>" for line in warnings)
     return (
@@ -36,8 +36,8 @@ def say_answer(facts: dict) -> str:
         details = [f"End diastole is time point {ed}, end systole {es}, of {facts['phases']}."]
     elif positive and len(slices) > 1:
         details.insert(0, f"Slices {positive[0]} to {positive[-1]}." if len(positive) > 1 else f"Slice {positive[0]}.")
-    found = bool(positive)
-    return card(write_headline(facts), " ".join(details), "found" if found else "clear", tuple(facts["warnings"]))
+    kind = "clear" if not positive else "measured" if len(facts["labels"]) > 1 else "found"
+    return card(write_headline(facts), " ".join(details), kind, tuple(facts["warnings"]))
 
 
 def tabulate(facts: dict) -> str:

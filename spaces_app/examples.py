@@ -43,9 +43,8 @@ def _draw_heads(folder: Path, size: int | None) -> list[Example]:
     slices, masks = draw_head(np.random.default_rng(SEED), size or SIZE)
     areas = masks.sum(axis=(1, 2))
     largest = int(areas.argmax())
-    healthy, free = draw_head(np.random.default_rng(SEED + 1), size or SIZE)
     # The phantom always draws a lesion: an example without one is the slices that it does not reach.
-    clear = healthy[~free.any(axis=(1, 2))]
+    clear = slices[areas == 0]
     middle = clear[len(clear) // 2]
     return [
         _keep(folder, "tumor-volume", "Head with tumor", slices, slices[largest, ..., 1]),

@@ -40,13 +40,13 @@ def build_tab(bundle: Bundle, desk: Desk, visits: Visits) -> None:
                 examples = [
                     (
                         gr.Button(example.title, icon=str(example.picture), elem_id=f"{key}-{example.name}"),
-                        example.path,
+                        example,
                     )
                     for example in draw_examples(bundle.kind)
                 ]
             with gr.Accordion("Sensitivity", open=False, visible=bundle.has_masks, elem_classes="later"):
                 sliders = build_sliders(bundle, config)
-            with gr.Accordion("Downloads", open=False, elem_classes="later"), gr.Row(elem_classes="downloads"):
+            with gr.Accordion("Downloads", open=True, elem_classes="later"), gr.Row(elem_classes="downloads"):
                 downloads = {
                     kind: gr.Button(title, size="sm", interactive=False, elem_id=f"{key}-{kind}")
                     for kind, title in DOWNLOADS.items()
@@ -118,7 +118,9 @@ def build_page() -> gr.Blocks:
     def forget(request: gr.Request) -> None:
         visits.forget(request.session_hash)
 
-    with gr.Blocks(title="hf_mri: read MR slices", analytics_enabled=False, delete_cache=(60, UPLOADS_KEPT)) as page:
+    with gr.Blocks(
+        title="hf_mri: read MR slices", analytics_enabled=False, fill_width=True, delete_cache=(60, UPLOADS_KEPT)
+    ) as page:
         gr.HTML(HEAD, js_on_load=(HERE / "theme.js").read_text(encoding="utf-8"), apply_default_css=False)
         if problems or not bundles:
             gr.Markdown("\n\n".join([*(f"**Not loaded:** {line}" for line in problems), "" if bundles else HELP]))

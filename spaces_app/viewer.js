@@ -180,6 +180,7 @@ function drawStrip() {
     }),
   );
   svg.innerHTML = bars.join("");
+  find(".v-rows").replaceChildren(...groups().map(({ name }) => Object.assign(document.createElement("span"), { textContent: name })));
 }
 
 function mark() {
@@ -250,12 +251,15 @@ function open() {
   pictures.clear();
   view.hidden.clear();
   root.dataset.state = props.value ? "scan" : "empty";
+  root.dataset.tone = props.value?.tone ?? "alarm";
+  root.toggleAttribute("data-single", Boolean(props.value) && length() === 1);
   delete root.dataset.shown;
   if (!props.value) return stage.querySelectorAll("figure").forEach((figure) => figure.remove());
   find(".v-channel").hidden = !props.value.channels.length;
   option("channel").replaceChildren(...props.value.channels.map((name, at) => new Option(name, at)));
   option("channel").value = props.value.channel;
   find(".v-modes").hidden = groups().length > 1;
+  find('[data-jump="most"]').textContent = props.value.jump;
   view.slice = mostSuspicious();
   legend();
   drawStrip();
@@ -298,6 +302,19 @@ strip.addEventListener("pointerdown", (event) => {
   pick(event);
 });
 strip.addEventListener("pointermove", (event) => strip.hasPointerCapture(event.pointerId) && pick(event));
+
+// A scan may be dropped on the viewer, too: it goes to the upload field of the same tab.
+const over = (event) => {
+  event.preventDefault();
+  root.toggleAttribute("data-drop", event.type === "dragover");
+};
+for (const type of ["dragover", "dragleave", "drop"]) root.addEventListener(type, over);
+root.addEventListener("drop", ({ dataTransfer }) => {
+  const input = root.closest(".page-tab").querySelector("input[type=file]");
+  if (!input || !dataTransfer.files.length) return;
+  input.files = dataTransfer.files;
+  input.dispatchEvent(new Event("change", { bubbles: true }));
+});
 
 watch("value", open);
 watch("reading", refresh);

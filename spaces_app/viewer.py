@@ -44,6 +44,7 @@ def show_scan(reading, facts: dict, finding: str, channel_names: tuple[str, ...]
     height, width, channels = pictures.shape[1:]
     row, column = (reading.spacing or (1.0, 1.0))[:2]
     sent_width, sent_height = shrunk(width, height)
+    masks, has_gate = facts["labels"], reading.gate_logit is not None
     return {
         "images": [encode_channels(picture) if at in shown else None for at, picture in enumerate(pictures)],
         "width": sent_width,
@@ -56,8 +57,10 @@ def show_scan(reading, facts: dict, finding: str, channel_names: tuple[str, ...]
             {"name": label.replace("_", " "), "color": color} for label, color in label_colors(facts["labels"]).items()
         ],
         "groups": groups,
-        "stages": STAGES if reading.masks else dict.fromkeys(STAGES, ""),
-        "key": [{"stage": name, "text": text} for name, text in KEY.items()] if reading.masks else [],
+        "stages": STAGES if masks else dict.fromkeys(STAGES, ""),
+        "key": [{"stage": name, "text": KEY[name]} for name in KEY if name != "gate" or has_gate] if masks else [],
+        "tone": "measure" if len(masks) > 1 else "alarm",
+        "jump": "Largest" if len(masks) > 1 else "Most suspicious",
     }
 
 
