@@ -88,7 +88,7 @@ def copy_code(folder: Path, model: PreTrainedModel, processor: BaseImageProcesso
     config = json.loads((folder / "config.json").read_text())
     config["auto_map"] = {auto: reference(found) for auto, found in classes.items()}
     config["custom_pipelines"] = {
-        "mri-reading": {"impl": "pipeline_mri.MriPipeline", "pt": ["AutoModel"], "type": "image"}
+        "mri-reading": {"impl": "pipeline_mri.MriPipeline", "pt": [auto_class], "type": "image"}
     }
     config["dtype"] = "float32"
     write_json(folder / "config.json", config)

@@ -7,7 +7,7 @@ from huggingface_hub import ModelCard
 
 from hf_mri.hub import card_results, card_text
 from hf_mri.hub.card_metadata import eval_results_yaml, metadata
-from hf_mri.hub.facts import BundleFacts, read_facts
+from hf_mri.hub.facts import BundleFacts, read_facts, read_json
 from hf_mri.hub.plots import captions, draw_plots
 
 # Heading, and what writes the section; a section without content does not appear.
@@ -63,6 +63,21 @@ def write_card(bundle: str | Path, model_id: str | None = None) -> Path:
     return card
 
 
+def take_metrics(bundle: str | Path, metrics: str | Path) -> None:
+    """Copy an evaluation's metrics.json into a bundle, after a look that it is about this model.
+
+    Raises:
+        ValueError: it was measured on another kind of model, or on patients that were trained on.
+    """
+    facts, found = read_facts(bundle), read_json(Path(metrics))
+    kind = found.get("model", {}).get("model_type", facts.config["model_type"])
+    if kind != facts.config["model_type"]:
+        raise ValueError(f"{metrics} is about a {kind} model, {bundle} holds a {facts.config['model_type']} model")
+    if found.get("seen_in_training"):
+        raise ValueError(f"{metrics} was measured on patients that were trained on; it is no measure of quality")
+    write_text(facts.folder / "metrics.json", Path(metrics).read_text())
+
+
 def sections(facts: BundleFacts) -> dict[str, str]:
     """Return the card's sections by heading, in order, without empty ones."""
     wanted = (*SECTIONS, *(MEASURED if facts.metrics else ()), *CLOSING)
@@ -103,6 +118,14 @@ def check_card(bundle: str | Path) -> None:
             raise ValueError(f"{path}: the section {heading!r} differs from metrics.json; run `hf-mri card {bundle}`")
     if facts.metrics and not list((facts.folder / ".eval_results").glob("*.yaml")):
         raise ValueError(f"{facts.folder / '.eval_results'} is missing; write it with `hf-mri card {bundle}`")
+
+
+def name_model(bundle: str | Path, model_id: str) -> None:
+    """Let the card's quick start load the model by this id; everything else in the card stays as it is."""
+    card = Path(bundle) / "README.md"
+    before, after = read_facts(bundle), read_facts(bundle, model_id)
+    if before.model_id != after.model_id:
+        write_text(card, card.read_text().replace(card_text.quick_start(before), card_text.quick_start(after)))
 
 
 def join(parts) -> str:

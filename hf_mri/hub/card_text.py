@@ -66,7 +66,7 @@ from transformers import pipeline
 MODEL = "{facts.model_id}"
 read = pipeline("mri-reading", model=MODEL, trust_remote_code=True)
 reading = read("scan.tif")
-for number, probability in enumerate(reading["probability"]):
+for number, probability in enumerate(reading.probability):
     print(f"slice {{number}}: {{probability:.2f}}")
 ```
 

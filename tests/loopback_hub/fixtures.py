@@ -30,7 +30,8 @@ def loopback_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Lo
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
         monkeypatch.setattr(_http, "time", SimpleNamespace(**{**vars(time), "sleep": lambda seconds: None}))
-        monkeypatch.setenv("HF_TOKEN", "hf_writer")
+        for name, value in hub.environment("hf_writer").items():  # for processes that a test starts
+            monkeypatch.setenv(name, value)
         yield hub
         close_session()
 
