@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 TASKS = ("classify", "segment", "two-stage")
 # Where a run lives and how it is watched; two runs that differ only here are the same run.
@@ -19,7 +20,7 @@ INCIDENTAL = {
 }
 
 
-def option(default, text: str, choices: tuple[str, ...] | None = None):
+def option(default, text: str, choices: tuple[str, ...] | None = None) -> Any:
     """Return a dataclass field with a line of help."""
     metadata = {"help": text} | ({"choices": list(choices)} if choices else {})
     if isinstance(default, list):
@@ -39,6 +40,10 @@ class TrainingArguments:
     protocol: str = option("hold-out", "Split: hold-out, stored, leave-one-site-out SITE, slices-leaky, all")
     fold: str | None = option(None, "Cross-validation fold i/k, such as 1/5: it validates, the others train")
     empty_slices: float = option(1.0, "Share of the empty training slices that is kept (1 all, 0 none)")
+    cross_validation: str | None = option(
+        None,
+        "Finished cross-validation of this recipe: its out-of-fold predictions choose the thresholds and the figures",
+    )
     max_patients: int | None = option(None, "Train on so many patients only, drawn by the seed")
 
     # Model.

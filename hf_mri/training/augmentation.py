@@ -1,8 +1,7 @@
 """Random changes of a batch of slices and their masks, drawn once and applied to both, on any device.
 
-torchvision's transforms draw one set of parameters for a whole batch. Here every slice of the batch gets its own,
-in one `grid_sample` for all geometry, which costs about a tenth of a slice-by-slice loop on a CPU and next to nothing on a GPU.
-The grid helpers below are all that is needed for that.
+torchvision's transforms draw one set of parameters for a whole batch. Here every slice of the batch gets its own, in
+one `grid_sample` for all geometry: a fraction of the cost of a slice-by-slice loop, and next to nothing on a GPU.
 """
 
 import math
@@ -15,7 +14,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Strengths of the random changes; 0 switches one off. Images are windowed to 0..1, channels are sequences by slice."""
+    """Strengths of the random changes, 0 switches one off. Images are windowed to 0..1."""
 
     flip: float = 0.5
     flip_vertical: float = 0.0
@@ -39,9 +38,13 @@ class Augmentation:
     def __call__(
         self, images: Tensor, masks: Tensor | None, generator: torch.Generator, sequences: int | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """Change (B, C, H, W) images and (B, L, H, W) one-hot masks; `generator` lives on the CPU, so seeds mean the same everywhere.
+        """Change images and masks alike.
 
-        `sequences` is how many channels one slice has; neighbouring slices repeat them and change alike.
+        Args:
+            images: (B, C, H, W), windowed to 0..1.
+            masks: (B, L, H, W), one channel a label, 0 or 1; bilinear values come back.
+            generator: On the CPU, so that a seed means the same on every device.
+            sequences: Channels of one slice; neighbors repeat them and change alike.
         """
         sequences = sequences or images.shape[1]
         grid = self._draw_grid(images, generator)
@@ -76,7 +79,7 @@ class Augmentation:
         )
         grid = F.affine_grid(rows.to(images.device, images.dtype), list(images.shape), align_corners=False)
         if self.elastic:
-            # A coarse random field, smoothly enlarged: the deformation of soft tissue, free of folds at these strengths.
+            # A coarse random field, smoothly enlarged: soft deformation, free of folds at such strengths.
             coarse = (torch.rand(batch, 2, 6, 6, generator=generator) * 2 - 1) * 2 * self.elastic
             field = F.interpolate(
                 coarse.to(images.device, images.dtype), images.shape[-2:], mode="bicubic", align_corners=True
@@ -109,14 +112,14 @@ class Augmentation:
             images = torch.where(chosen, smooth, images)
         if self.noise:
             level = torch.rand(batch, 1, 1, 1, generator=generator) * self.noise
-            # The noise itself is drawn on the device: its seed comes from the CPU generator, so that a step repeats itself.
+            # The noise itself is drawn on the device, by a seed from the CPU's generator: a step repeats itself.
             source = torch.Generator(images.device).manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
             noise = torch.randn(images.shape, generator=source, device=images.device, dtype=images.dtype)
             images = images + noise * level.to(images.device, images.dtype)
         return images
 
     def _replace_sequence(self, images: Tensor, generator: torch.Generator, sequences: int) -> Tensor:
-        """Put the middle sequence (FLAIR in LGG) or any other in place of one, as publishers do where one was not scanned."""
+        """Put the middle sequence (FLAIR in LGG) in place of another, as publishers do where one was not scanned."""
         batch, channels = images.shape[:2]
         order = torch.arange(sequences).repeat(batch, 1)
         chosen = torch.rand(batch, generator=generator) < self.drop_channel

@@ -101,7 +101,7 @@ def append_record(folder: Path, record: dict) -> None:
 
 
 def _flush(folder: Path) -> None:
-    """Bring a folder's files to the disk before it gets its name: a power cut leaves no empty file behind a good name."""
+    """Bring files to the disk before their folder gets its name, or a power cut leaves empty ones behind it."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb") as file:

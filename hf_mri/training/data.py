@@ -42,8 +42,8 @@ def open_table(data: str | None) -> Table:
     """Open a data set folder, or fetch one from the Hub by its id."""
     if not data:
         raise ValueError(
-            "--data is missing: name a data set folder or Hub id; `hf-mri data import lgg SOURCE data/lgg` makes one from "
-            "the publisher's files, `hf-mri data phantom lgg data/phantom-source` draws synthetic scans to import"
+            "--data is missing: name a data set folder or Hub id; `hf-mri data import lgg SOURCE data/lgg` makes one "
+            "from the publisher's files, `hf-mri data phantom lgg FOLDER --patients 12` draws synthetic ones to import"
         )
     folder = Path(data)
     if not folder.exists() and data.count("/") == 1:
@@ -71,15 +71,6 @@ class TrainingData:
     def fingerprint(self) -> str:
         """What tells this data set from any other."""
         return self.table.fingerprint
-
-    def draw(self, arguments: TrainingArguments, accelerator) -> dict:
-        """Return the settings of `draw_epoch` for this run."""
-        return {
-            "batch_size": arguments.batch_size,
-            "processes": accelerator.num_processes,
-            "seed": arguments.seed,
-            "positive_share": arguments.positive_share,
-        }
 
     def make_labels(self, task: str, masks: torch.Tensor, index: np.ndarray) -> torch.Tensor:
         """Turn augmented one-hot masks (B, L, H, W) into what the model's loss takes."""

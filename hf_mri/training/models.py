@@ -86,9 +86,10 @@ def build_optimizer(model: nn.Module, arguments: TrainingArguments) -> torch.opt
             "params": parameters,
             "lr": backbone_rate if in_backbone else arguments.learning_rate,
             "weight_decay": arguments.weight_decay if is_weight else 0.0,
+            "is_backbone": in_backbone,
+            "peak": backbone_rate if in_backbone else arguments.learning_rate,
         }
-        # Heads last: their rate is the one that is shown.
-        for (in_backbone, is_weight), parameters in sorted(groups.items(), key=lambda item: not item[0][0])
+        for (in_backbone, is_weight), parameters in groups.items()
     ]
     if arguments.optimizer == "adam":
         return torch.optim.Adam([group | {"weight_decay": 0.0} for group in settings])
@@ -132,9 +133,3 @@ class MovingAverage:
 def make_average(model: nn.Module, decay: float, device: torch.device) -> MovingAverage | None:
     """Return a moving average of the model, or None where it is switched off."""
     return MovingAverage(model, decay, device) if decay else None
-
-
-def set_backbone_frozen(model: nn.Module, frozen: bool) -> None:
-    """Freeze the backbone for the first epochs, or set it free again."""
-    if hasattr(model, "backbone") and not getattr(model.config, "freeze_backbone", False):
-        model.backbone.requires_grad_(not frozen)

@@ -1,84 +1,99 @@
-"""The end of a run: predictions of the validation patients, thresholds chosen on them, and a bundle that is ready to publish."""
+"""The end of a run: predictions of validation patients, thresholds chosen on them, and a bundle ready to publish."""
 
 import json
 from pathlib import Path
+from typing import Any
 
+import torch
 import torch.nn.functional as F
+from accelerate import Accelerator
 
-from hf_mri.evaluation.predictions import StoredCase, load_case, save_case
+from hf_mri.evaluation.predictions import StoredCase, load_case, load_cases, save_case, to_mask_logit
+from hf_mri.training.arguments import TrainingArguments
+from hf_mri.training.data import TrainingData
 from hf_mri.training.machine import describe_code, describe_machine
-from hf_mri.training.validation import foreground_logits, predict_volumes
+from hf_mri.training.schedule import Progress
+from hf_mri.training.validation import predict_volumes
 
 
-def finish_stage(accelerator, arguments, task, model, processor, data, progress, output: Path) -> Path:
+def finish_stage(
+    accelerator: Accelerator,
+    arguments: TrainingArguments,
+    task: str,
+    model,
+    processor,
+    data: TrainingData,
+    progress: Progress,
+    output: Path,
+) -> Path:
     """Predict the validation patients, choose thresholds on them, and write the bundle of one model."""
-    folder = output / "predictions"
-    if len(data.validation):
-        store_predictions(accelerator, arguments, task, model, processor, data, folder)
+    store_predictions(accelerator, arguments, task, model, processor, data, output / "predictions")
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         training = describe_run(arguments, task, data, progress)
-        write_result(arguments, model.float(), processor, training, folder, output)
+        write_result(arguments, model.float(), processor, training, data.entry.slice_labels, output)
     accelerator.wait_for_everyone()
     return output / "bundle"
 
 
-def store_predictions(accelerator, arguments, task, model, processor, data, folder: Path) -> None:
+def store_predictions(accelerator, arguments, task: str, model, processor, data: TrainingData, folder: Path) -> None:
     """Keep what the model says about each validation volume, before any threshold, at the data set's own size."""
     volumes = data.rows.volumes_of(data.validation)
-    fold = {"fold": arguments.fold} if arguments.fold else {}
     for index, logits in predict_volumes(model, data.rows, volumes, processor, accelerator):
         truth = data.truth(index)
-        case = {"mask_logit": None, "gate_logit": None}
+        mask_logit = gate_logit = None
         if task == "classify":
-            case["gate_logit"] = (logits[:, 1:].logsumexp(1) - logits[:, 0]).cpu().numpy()
+            gate_logit = (logits[:, 1] - logits[:, 0]).cpu().numpy()
         else:
-            found = foreground_logits(logits, data.rows.overlapping)
-            case["mask_logit"] = F.interpolate(found, truth.shape[-2:], mode="bilinear").cpu().numpy()
+            fitted = F.interpolate(logits, truth.shape[-2:], mode="bilinear") if logits.ndim == 4 else logits
+            mask_logit = to_mask_logit(fitted.cpu().numpy(), data.entry.problem_type)
         facts = data.facts(index[0])
-        save_case(
-            folder,
-            StoredCase(
-                patient=facts.pop("patient"),
-                volume=facts.pop("volume"),
-                spacing=facts.pop("spacing"),
-                labels=tuple(data.entry.foreground.values()),
-                problem_type=data.entry.problem_type,
-                truth=truth,
-                slices=data.rows.positions[index],
-                columns=facts | fold,
-                **case,
-            ),
+        case = StoredCase(
+            patient=facts.pop("patient"),
+            volume=facts.pop("volume"),
+            spacing=facts.pop("spacing"),
+            labels=tuple(data.entry.foreground.values()),
+            problem_type=data.entry.problem_type,
+            truth=truth,
+            mask_logit=mask_logit,
+            gate_logit=gate_logit,
+            slices=data.rows.positions[index],
+            columns=facts | ({"fold": arguments.fold} if arguments.fold else {}),
         )
+        save_case(folder, case)
 
 
-def join_stages(accelerator, arguments, classifier: Path, segmenter: Path, output: Path) -> Path:
-    """Join a finished classifier and segmenter; their stored predictions choose the thresholds of the pair."""
+def join_stages(
+    accelerator: Accelerator, arguments: TrainingArguments, classifier: Path, segmenter: Path, output: Path
+) -> Path:
+    """Join a finished classifier and segmenter; the predictions of both choose the thresholds of the pair."""
     if accelerator.is_main_process:
-        from hf_mri import MriImageProcessor, TwoStageForSemanticSegmentation
-        from hf_mri import ResUNetForSemanticSegmentation as Segmenter
-        from hf_mri import SliceClassifierForImageClassification as Classifier
+        from hf_mri import (
+            MriImageProcessor,
+            ResUNetForSemanticSegmentation,
+            SliceClassifierForImageClassification,
+            TwoStageForSemanticSegmentation,
+        )
 
-        model = TwoStageForSemanticSegmentation.from_stages(
-            Classifier.from_pretrained(classifier), Segmenter.from_pretrained(segmenter)
-        )
-        processor = MriImageProcessor.from_pretrained(segmenter)
-        if processor.to_dict() != MriImageProcessor.from_pretrained(classifier).to_dict():
+        processor, other = (MriImageProcessor.from_pretrained(part) for part in (segmenter, classifier))
+        if processor.to_dict() != other.to_dict():
             raise ValueError(
-                f"{classifier} and {segmenter} prepare pixels differently; train both with the same options"
+                f"{classifier} and {segmenter} prepare pixels differently: train both with the same options"
             )
-        folder = output / "predictions"
-        join_predictions(classifier.parent / "predictions", segmenter.parent / "predictions", folder)
-        training = join_records(
-            *(json.loads((part / "training.json").read_text()) for part in (classifier, segmenter))
+        model = TwoStageForSemanticSegmentation.from_stages(
+            SliceClassifierForImageClassification.from_pretrained(classifier),
+            ResUNetForSemanticSegmentation.from_pretrained(segmenter),
         )
-        write_result(arguments, model, processor, training, folder, output)
+        records = [json.loads((part / "training.json").read_text()) for part in (classifier, segmenter)]
+        join_predictions(classifier.parent / "predictions", segmenter.parent / "predictions", output / "predictions")
+        names = tuple(model.config.classifier["id2label"].values())
+        write_result(arguments, model, processor, join_records(*records), names, output)
     accelerator.wait_for_everyone()
     return output / "bundle"
 
 
 def join_predictions(classifier: Path, segmenter: Path, folder: Path) -> None:
-    """Put the classifier's answer beside the segmenter's, volume by volume; volumes that only one has are left out."""
+    """Put the classifier's answer beside the segmenter's, for every volume that both have."""
     for path in sorted(segmenter.glob("*.npz")):
         if (classifier / path.name).exists():
             case = load_case(path)
@@ -88,43 +103,58 @@ def join_predictions(classifier: Path, segmenter: Path, folder: Path) -> None:
 
 def join_records(classifier: dict, segmenter: dict) -> dict:
     """Return one provenance of two stages: everybody that either was trained on, and the cost of both."""
+    splits = {*classifier["patients"], *segmenter["patients"]}
+    both = {split: {*classifier["patients"].get(split, []), *segmenter["patients"].get(split, [])} for split in splits}
     return segmenter | {
-        "patients": {
-            split: sorted({*classifier["patients"].get(split, []), *segmenter["patients"].get(split, [])})
-            for split in segmenter["patients"]
-        },
+        "task": "two-stage",
+        "patients": {split: sorted(patients) for split, patients in both.items()},
         "image_hashes": sorted({*classifier["image_hashes"], *segmenter["image_hashes"]}),
         "seconds": round(classifier["seconds"] + segmenter["seconds"], 1),
         "stages": {"classifier": classifier["history"], "segmenter": segmenter["history"]},
     }
 
 
-def write_result(arguments, model, processor, training: dict, predictions: Path, output: Path) -> None:
-    """Choose thresholds on stored predictions, judge with them, and write the bundle."""
-    from hf_mri.evaluation.evaluate import evaluate_predictions
+def write_result(
+    arguments: TrainingArguments, model, processor, training: dict, classes: tuple[str, ...], output: Path
+) -> None:
+    """Choose thresholds, judge with them, and write the bundle.
+
+    Both come from patients that the weights have not seen: a finished cross-validation's out-of-fold patients where
+    one is named, else the validation patients of this run, else nobody (and the bundle then holds no figures).
+    """
+    from hf_mri.evaluation.evaluate import evaluate_folds, evaluate_predictions
     from hf_mri.evaluation.thresholds import apply_thresholds, choose_thresholds
     from hf_mri.hub.bundle import write_bundle
 
-    cases = [load_case(path) for path in sorted(predictions.glob("*.npz"))]
-    metrics = None
+    run = arguments.cross_validation
+    cases = load_cases(run) if run else map(load_case, sorted((output / "predictions").glob("*.npz")))
+    cases, metrics = list(cases), None
     if cases:
-        thresholds = choose_thresholds(cases, model.config)
-        for name, value in thresholds.items():
+        for name, value in choose_thresholds(cases, model.config).items():
             setattr(model.config, name, value)
-        metrics = evaluate_predictions(apply_thresholds(cases, model.config), protocol="validation")
+        facts: dict[str, Any] = {
+            "data": {"name": training["dataset"], "split": "out-of-fold" if run else "validation"},
+            "model": {
+                "name": arguments.name or output.name,
+                "model_type": model.config.model_type,
+                "problem_type": model.config.problem_type,
+                "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            },
+            "classes": classes,
+        }
+        if run:
+            metrics = evaluate_folds(run, **facts)
+        else:
+            note = "These validation patients also chose the thresholds and the weights: the figures flatter."
+            metrics = evaluate_predictions(apply_thresholds(cases, model.config), "patients", notes=[note], **facts)
         training = training | {"thresholds_from": sorted({case.patient for case in cases})}
-    write_bundle(
-        output / "bundle",
-        model.to("cpu"),
-        processor,
-        train_config=arguments.to_dict(),
-        training=training,
-        metrics=metrics,
-    )
+    options = {"train_config": arguments.to_dict(), "training": training, "metrics": metrics}
+    write_bundle(output / "bundle", model.to("cpu", torch.float32), processor, **options)
 
 
-def describe_run(arguments, task: str, data, progress) -> dict:
-    """Return training.json: who was trained on, how long, with what, so that an evaluation can tell and a reader repeat it."""
+def describe_run(arguments: TrainingArguments, task: str, data: TrainingData, progress: Progress) -> dict:
+    """Return training.json: who was trained on, how long, and with what."""
+    chosen = arguments.select == "best" and len(data.validation)
     return {
         "task": task,
         "dataset": data.entry.name,
@@ -136,7 +166,7 @@ def describe_run(arguments, task: str, data, progress) -> dict:
         "steps": progress.step,
         "epochs": progress.history[-1]["epoch"] if progress.history else 0,
         "seconds": round(progress.elapsed, 1),
-        "best_step": progress.best_step if arguments.select == "best" and len(data.validation) else progress.step,
+        "weights_from_step": progress.best_step if chosen else progress.step,
         "code_version": describe_code(),
         "history": progress.history,
         **describe_machine(),

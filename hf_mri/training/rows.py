@@ -1,8 +1,8 @@
 """The rows of a data set, decoded and windowed once, then drawn from memory at the speed of an array.
 
-Decoding a slice costs milliseconds, as much as a training step on a GPU. So the processor's deterministic part (window, resize)
-runs once and lands in a memory-mapped file of half floats beside the Hugging Face cache, shared by the processes of a run and by
-all later runs with the same data and settings. Augmentation and normalization follow on the device, a batch at a time.
+Decoding a slice costs milliseconds, as much as a training step on a GPU. So the processor's deterministic part
+(window, resize) runs once and lands in memory-mapped files of half floats beside the Hugging Face cache, shared by the
+processes of a run and by later runs with the same data and settings. The rest follows on the device, by batch.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ class Rows:
         return len(self.labels)
 
     def to(self, device: torch.device) -> "Rows":
-        """Keep the pixels on a GPU where they take less than half of its free memory; otherwise leave them where they are."""
+        """Move the pixels to a GPU where they take less than half of its free memory."""
         if device.type == "cuda":
             size = self.images.nbytes + self.masks.nbytes
             if size < torch.cuda.mem_get_info(device)[0] / 2:
@@ -150,7 +150,7 @@ def _prepare(processor, pictures: dict, positions: np.ndarray) -> tuple[np.ndarr
 
 
 def _find_neighbors(volumes: np.ndarray, positions: np.ndarray, neighbors: int) -> np.ndarray:
-    """Return for each row the rows around it; at the ends of a volume the outermost slice stands in, as in the processor."""
+    """Return for each row the rows around it; the outermost slice stands in at the ends of a volume."""
     count = len(volumes)
     around = np.empty((count, 2 * neighbors + 1), dtype=np.int64)
     order = np.lexsort((positions, volumes))

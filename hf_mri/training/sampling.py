@@ -5,17 +5,32 @@ import torch
 
 
 def draw_epoch(
-    labels: np.ndarray, epoch: int, *, batch_size: int, processes: int, seed: int, positive_share: float = 0.0
+    labels: np.ndarray,
+    epoch: int,
+    batch_size: int,
+    parts: int = 1,
+    processes: int = 1,
+    seed: int = 0,
+    positive_share: float = 0.0,
 ) -> np.ndarray:
-    """Return the rows of an epoch as (steps, processes, batch_size); the incomplete last step is left out.
+    """Draw the rows of one epoch.
 
-    With `positive_share` the rows are drawn with replacement so that this share of them is positive in the mean.
+    Args:
+        labels: 0 or 1 for each training row.
+        epoch: Number of the epoch; each has its own order.
+        batch_size: Rows of one forward pass.
+        parts: Batches gathered into one step.
+        processes: Processes that share a step.
+        seed: Of the run.
+        positive_share: Share of positive rows, drawn with replacement; 0 takes every row once.
+
+    Returns:
+        Positions in `labels`, (steps, parts, processes, batch_size). The incomplete last step is left out.
     """
     rng = np.random.default_rng([seed, epoch])
-    count = len(labels)
-    step = batch_size * processes
+    count, step = len(labels), batch_size * parts * processes
     if count == 0:
-        raise ValueError("no training rows: the split is empty; look at splits.json, --fold and --empty_slices")
+        raise ValueError("no training rows: look at the split, --fold, --max_patients and --empty_slices")
     if positive_share:
         positive = labels > 0
         if not 0 < positive.sum() < count:
@@ -24,19 +39,10 @@ def draw_epoch(
         order = rng.choice(count, size=count, replace=True, p=chance)
     else:
         order = rng.permutation(count)
-    if count < step:
-        # A data set smaller than one step still trains: its rows repeat until the step is full.
+    if count < step:  # a data set smaller than one step still trains: its rows repeat until the step is full
         order = np.resize(order, step)
     steps = len(order) // step
-    return order[: steps * step].reshape(steps, processes, batch_size)
-
-
-def keep_empty_slices(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Return the rows to train on when only a share of the empty slices is kept, in their order."""
-    if not 0 <= share <= 1:
-        raise ValueError(f"--empty_slices is {share}; it is a share between 0 (drop them) and 1 (keep them)")
-    rng = np.random.default_rng([seed, 1])
-    return np.flatnonzero((labels > 0) | (rng.random(len(labels)) < share))
+    return order[: steps * step].reshape(steps, parts, processes, batch_size)
 
 
 def make_generator(*place: int) -> torch.Generator:

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a progress bar, one line an epoch, and curves that are drawn anew as it goes."""
+"""What a person sees of a run: a progress bar, one line an epoch, and pictures that are drawn anew as it goes."""
 
 import os
 import time
@@ -10,60 +10,61 @@ from accelerate import Accelerator
 from tqdm.auto import tqdm
 
 from hf_mri.training.checkpoints import append_record
-from hf_mri.training.schedule import Budget, Progress
+from hf_mri.training.curves import draw_curves
+from hf_mri.training.examples import draw_examples
+from hf_mri.training.schedule import Budget
 
-REDRAW = 20  # seconds at least between two drawings of the curves
+REDRAW = 30  # seconds at least between two drawings: they must cost a small part of an epoch
+TITLES = {"volume_dice": "Dice", "slice_auc": "AUC", "worst_volume_dice": "worst", "learning_rate": "rate"}
 
 
 class RunDisplay:
-    """Bar, epoch lines, tracker and curves of one run; silent on all processes but the first."""
+    """Bar, epoch lines, tracker and pictures of one run; silent on all processes but the first."""
 
-    def __init__(self, accelerator: Accelerator, output: Path, budget: Budget, steps_per_epoch: int, name: str):
-        self.accelerator, self.output, self.budget = accelerator, output, budget
-        self.steps_per_epoch = steps_per_epoch
-        self.drawn = 0.0
+    def __init__(self, accelerator: Accelerator, output: Path, budget: Budget, task: str):
+        self.accelerator, self.output, self.budget, self.task = accelerator, output, budget, task
+        self.drawn = -REDRAW
+
+    def __enter__(self) -> "RunDisplay":
+        if self.accelerator.log_with and not self.accelerator.trackers:
+            self.accelerator.init_trackers("hf_mri")
         self.bar = tqdm(
             total=100,
-            desc=name,
+            desc=self.task,
             bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining} {postfix}",
-            disable=not accelerator.is_main_process,
+            disable=not self.accelerator.is_main_process,
         )
-        if accelerator.trackers == [] and accelerator.log_with:
-            accelerator.init_trackers(output.name)
+        return self
 
-    def show(self, loss: float, rate: float) -> None:
-        """Move the bar."""
-        self.bar.n = round(100 * self.budget.share(), 1)
-        self.bar.set_postfix_str(
-            f"step {self.budget.progress.step}, loss {loss:.3f}, rate {rate:.1e}, {_memory()}", refresh=True
-        )
-
-    def epoch(self, record: dict, progress: Progress) -> None:
-        """Write one line, log the record, and redraw the curves now and then."""
-        if not self.accelerator.is_main_process:
-            return
-        words = [f"{key} {value:.4g}" for key, value in record.items() if key not in {"score", "epoch", "step"}]
-        self.bar.write(f"epoch {record['epoch']:g} (step {record['step']}): {', '.join(words)}")
-        append_record(self.output, record)
-        if self.accelerator.trackers:
-            self.accelerator.log({k: v for k, v in record.items() if k != "step"}, step=record["step"])
-        if time.monotonic() - self.drawn > REDRAW:
-            self._draw(progress)
-
-    def close(self) -> None:
-        """Finish the bar; the curves show the whole run."""
-        if self.accelerator.is_main_process:
-            self._draw(self.budget.progress)
+    def __exit__(self, *error) -> None:
         self.bar.close()
 
-    def _draw(self, progress: Progress) -> None:
-        from hf_mri.training.curves import draw_curves
+    def move(self, loss: float, rate: float) -> None:
+        """Move the bar."""
+        self.bar.n = round(100 * self.budget.share, 1)
+        step = self.budget.progress.step
+        self.bar.set_postfix_str(f"step {step}, loss {loss:.3f}, rate {rate:.1e}, {_measure_memory()}", refresh=True)
 
-        draw_curves(progress.history, self.output / "curves.png")
-        self.drawn = time.monotonic()
+    def report(self, history: list[dict], model, data, processor, task: str) -> None:
+        """Write one line, log the record, and redraw curves and examples now and then."""
+        if not self.accelerator.is_main_process:
+            return
+        record = history[-1]
+        words = [f"{TITLES.get(key, key)} {value:.4g}" for key, value in record.items() if key not in _UNSAID]
+        self.bar.write(f"epoch {record['epoch']:g}, step {record['step']}: {', '.join(words)}")
+        append_record(self.output, record)
+        self.accelerator.log({key: value for key, value in record.items() if key != "step"}, step=record["step"])
+        if time.monotonic() - self.drawn > REDRAW or self.budget.spent:
+            draw_curves(history, self.output / "curves.png")
+            if len(data.validation):
+                draw_examples(model, data, processor, self.accelerator, task, self.output / "examples.png")
+            self.drawn = time.monotonic()
 
 
-def _memory() -> str:
+_UNSAID = {"epoch", "step", "score"}
+
+
+def _measure_memory() -> str:
     if torch.cuda.is_available():
         return f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB GPU"
     return f"{psutil.Process(os.getpid()).memory_info().rss / 2**30:.1f} GiB"

@@ -8,6 +8,7 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from sklearn.metrics import roc_auc_score
 
+from hf_mri.modeling.losses_mri import foreground_against_rest
 from hf_mri.training.rows import Rows
 
 
@@ -27,22 +28,13 @@ def predict_volumes(
         yield index, torch.cat(logits)
 
 
-def foreground_logits(logits: torch.Tensor, overlapping: bool) -> torch.Tensor:
-    """Return the logit of each foreground label against everything else: (S, L, H, W) or (S, L) to one entry a foreground label."""
-    if overlapping:
-        return logits
-    everything = torch.logsumexp(logits, dim=1, keepdim=True)
-    log_probability = logits[:, 1:] - everything
-    return log_probability - torch.log(-torch.expm1(log_probability.clamp_max(-1e-7)))
-
-
 def validate(model, rows: Rows, volumes: list[np.ndarray], processor, accelerator: Accelerator, task: str) -> dict:
     """Return the scores of a model on validation volumes: `score` chooses the weights, the rest is for the eye."""
     found = []
     for index, logits in predict_volumes(model, rows, volumes, processor, accelerator):
         case = {"patient": str(rows.patients[index[0]]), "label": rows.labels[index]}
         if task == "classify":
-            case["slice"] = (logits[:, 1:].logsumexp(1) - logits[:, 0]).cpu().numpy()
+            case["slice"] = (logits[:, 1] - logits[:, 0]).cpu().numpy()
         else:
             case |= _count(logits, rows.one_hot(index, accelerator.device), rows.overlapping)
         found.append(case)
@@ -50,7 +42,7 @@ def validate(model, rows: Rows, volumes: list[np.ndarray], processor, accelerato
 
 
 def _count(logits: torch.Tensor, truth: torch.Tensor, overlapping: bool) -> dict:
-    foreground = foreground_logits(logits, overlapping)
+    foreground = logits if overlapping else foreground_against_rest(logits)
     if overlapping:
         predicted = logits > 0
     else:

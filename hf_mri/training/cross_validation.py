@@ -1,0 +1,63 @@
+"""All folds of a recipe, one after the other, and the figures of their out-of-fold predictions together."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from hf_mri.evaluation.evaluate import evaluate_folds
+from hf_mri.training.checkpoints import list_checkpoints
+
+
+def run_folds(data: str, output: Path, folds: int, options: list[str]) -> str:
+    """Train every fold that is not finished, then judge all patients out of fold.
+
+    Args:
+        data: Data set folder or Hub id.
+        output: Gets `fold-1-of-N/` and so on, each a run folder, and `metrics.json` with a report.
+        folds: Number of parts.
+        options: Further options of train.py.
+
+    Returns:
+        A sentence with the main figures and where the rest stands.
+    """
+    script = find_script()
+    for fold in range(1, folds + 1):
+        folder = output / f"fold-{fold}-of-{folds}"
+        if not (folder / "bundle").exists():
+            command = [sys.executable, str(script), *options, "--data", data, "--fold", f"{fold}/{folds}"]
+            command += ["--output_dir", str(folder)]
+            if list_checkpoints(folder / "checkpoints"):
+                command += ["--resume", "true"]
+            found = subprocess.run(command, check=False)
+            if found.returncode:
+                raise ValueError(
+                    f"{folder}: training ended with exit code {found.returncode}; mend what it said and start the "
+                    "same command again, finished folds are kept"
+                )
+    bundle = json.loads((output / f"fold-1-of-{folds}" / "bundle" / "metrics.json").read_text())
+    metrics = evaluate_folds(output, output=output, data={"name": bundle["data"]["name"]}, model=bundle["model"])
+    return f"{describe(metrics)} All figures: {output / 'metrics.json'}, {output / 'report.html'}"
+
+
+def describe(metrics: dict) -> str:
+    """Return the headline of out-of-fold figures in one line."""
+    words = [f"{metrics['data']['patients']} patients, each read by a model that had not seen it."]
+    for label, scores in metrics.get("segmentation", {}).items():
+        dice = scores["volume_dice"]
+        interval = " to ".join(f"{value:.3f}" for value in dice.get("ci95", []))
+        words.append(f"{label}: volume Dice {dice['mean']:.3f}{f' ({interval})' if interval else ''},")
+        words.append(f"median {dice['median']:.3f}, worst {dice['min']:.3f}.")
+    slices = metrics.get("classification", {})
+    named = [f"{name} {slices[key]:.3f}" for name, key in (("AUC", "roc_auc"), ("F1", "f1")) if key in slices]
+    if named:
+        words.append(f"Slices: {', '.join([*named, 'accuracy ' + format(slices['accuracy'], '.3f')])}.")
+    return " ".join(words)
+
+
+def find_script() -> Path:
+    """Return train.py: beside the package in a checkout, or in the working directory."""
+    for folder in (Path(__file__).resolve().parents[2], Path.cwd()):
+        if (folder / "train.py").is_file():
+            return folder / "train.py"
+    raise ValueError(f"{Path.cwd()}: no train.py here; run this command in a checkout of the project")

@@ -1,0 +1,64 @@
+"""A picture of what the model says about some validation slices; it stays in the run folder, never in the bundle."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+SHOWN = 8  # slices: six with a lesion, of different patients where there are so many, and two without
+COLORS = ("#e53e3e", "#38a169", "#3182ce", "#d69e2e", "#805ad5")
+
+
+def choose_examples(labels: np.ndarray, patients: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return positions of the slices to show: each patient's largest lesion first, then slices without any."""
+    order = np.argsort(-sizes, kind="stable")
+    _, first = np.unique(patients[order], return_index=True)
+    positive = [place for place in order[np.sort(first)] if labels[place]][: SHOWN - 2]
+    empty = np.flatnonzero(labels == 0)
+    return np.array([*positive, *empty[:: max(1, len(empty) // 2)][: SHOWN - len(positive)]], dtype=int)
+
+
+@torch.inference_mode()
+def draw_examples(model, data, processor, accelerator, task: str, path: Path) -> None:
+    """Draw slices with the true outline (dashed) and the predicted one, or with the predicted probability."""
+    from matplotlib.figure import Figure
+
+    rows, validation = data.rows, data.validation
+    sizes = np.array([int((rows.masks[row] > 0).sum()) for row in validation])
+    chosen = validation[choose_examples(rows.labels[validation], rows.patients[validation], sizes)]
+    images, _ = rows.batch(chosen, accelerator.device)
+    with accelerator.autocast():
+        logits = model.eval()(pixel_values=processor.normalize(images)).logits.float().cpu()
+    truth = data.truth(chosen)
+    sequences = rows.images.shape[1]
+    middle = rows.around.shape[1] // 2 * sequences + sequences // 2
+    figure = Figure(figsize=(12, 6.4), layout="constrained")
+    for place, axes in enumerate(figure.subplots(2, SHOWN // 2).flat):
+        axes.set_axis_off()
+        if place >= len(chosen):
+            continue
+        axes.imshow(images[place, middle].cpu(), cmap="gray", vmin=0, vmax=1)
+        title = f"{rows.volumes[chosen[place]]} {rows.positions[chosen[place]]}"
+        if task == "classify":
+            title += f"\n{'tumor' if rows.labels[chosen[place]] else 'none'}, P {logits[place].softmax(0)[1]:.2f}"
+        else:
+            predicted = _find_masks(logits[place], rows.overlapping)
+            for label, color in zip(range(len(predicted)), COLORS, strict=False):
+                _outline(axes, truth[place, label], color, "dashed")
+                _outline(axes, predicted[label], color, "solid")
+        axes.set_title(title, fontsize=8)
+    aside = path.with_suffix(".writing")
+    figure.savefig(aside, format="png", dpi=90)
+    os.replace(aside, path)
+
+
+def _find_masks(logits: torch.Tensor, overlapping: bool) -> np.ndarray:
+    if overlapping:
+        return (logits > 0).numpy()
+    return (logits.argmax(0)[None] == torch.arange(1, len(logits))[:, None, None]).numpy()
+
+
+def _outline(axes, mask: np.ndarray, color: str, style: str) -> None:
+    if mask.any() and not mask.all():
+        axes.contour(mask, [0.5], colors=color, linewidths=1, linestyles=style)
