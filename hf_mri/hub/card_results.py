@@ -85,7 +85,7 @@ def segmentation_results(facts: BundleFacts) -> str:
                 [
                     f"volume bias and limits of agreement, {size['unit']}",
                     number(size["bias"]),
-                    interval(size["limits"]),
+                    interval(size.get("limits")),
                 ]
             )
         heading = f"### Outlines: {label}\n\n"
