@@ -1,17 +1,14 @@
 """The examples to click: drawn by the phantom generator at the start, so that no patient's slice is shipped."""
 
 import atexit
-import logging
 import shutil
 import tempfile
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-logger = logging.getLogger(__name__)
 SEED = 3
 HEAD_SPACING = (0.9, 0.9, 5.0)  # what makes a drawn head as large as a real one
 
@@ -63,25 +60,35 @@ def _keep(folder: Path, name: str, title: str, slices: np.ndarray, shown: np.nda
 
 
 def _draw_heart(folder: Path, size: int | None) -> list[Example]:
-    scans = sorted(_draw_patient("acdc", folder, size).rglob("*_4d.nii*"))
-    return [Example("heart", "Beating heart", scans[0], _picture_of(folder, "heart", scans[0]))] if scans else []
+    from hf_mri.data.acdc_phantom import FIELD_MM, SIZE, SLICE_MM, draw_heart
+
+    size = size or SIZE
+    phases = draw_heart(np.random.default_rng(SEED), "NOR", size, 9)
+    beat = np.stack([image for image, _ in phases.values()])
+    spacing = (FIELD_MM / size, FIELD_MM / size, SLICE_MM)
+    return [_keep_nifti(folder, "heart", "Heart at ED and ES", beat, spacing, beat[0, 3])]
 
 
 def _draw_abdomen(folder: Path, size: int | None) -> list[Example]:
-    scans = sorted(path for path in _draw_patient("uw_madison", folder, size).rglob("scans") if path.is_dir())
-    return [Example("abdomen", "Abdomen", scans[0], _picture_of(folder, "abdomen", scans[0]))] if scans else []
+    from hf_mri.data.uw_madison_phantom import FIELD_MM, SIZE, draw_abdomen
+
+    size = size or SIZE
+    slices, _ = draw_abdomen(np.random.default_rng(SEED), size, 24)
+    spacing = (FIELD_MM / size, FIELD_MM / size, 3.0)
+    return [_keep_nifti(folder, "abdomen", "Abdomen", slices, spacing, slices[len(slices) // 2])]
 
 
-def _draw_patient(layout: str, folder: Path, size: int | None) -> Path:
-    import_module(f"hf_mri.data.{layout}_phantom").write_patients(folder, 1, SEED, size)
-    return folder
+def _keep_nifti(
+    folder: Path, name: str, title: str, slices: np.ndarray, spacing: tuple[float, float, float], shown: np.ndarray
+) -> Example:
+    """Write slices (S, H, W), or (T, S, H, W) of a cine, as a NIfTI that knows how they lie and how large they are."""
+    import nibabel
 
-
-def _picture_of(folder: Path, name: str, path: Path) -> Path:
-    from hf_mri.modeling.scan_mri import read_scan
-
-    slices = read_scan(path, num_channels=1).slices
-    return _picture(folder, name, slices[len(slices) // 2, ..., 0])
+    row, column, step = spacing
+    image = nibabel.Nifti1Image(slices.astype(np.int16).T, np.diag([-column, -row, step, 1.0]))
+    path = folder / f"{name}.nii.gz"
+    nibabel.save(image, path)
+    return Example(name, title, path, _picture(folder, name, shown))
 
 
 def _picture(folder: Path, name: str, grey: np.ndarray) -> Path:
