@@ -13,6 +13,8 @@ def register(app: typer.Typer) -> None:
     data = typer.Typer(help="Import, make, look at and publish data sets.", no_args_is_help=True)
     data.command("import")(import_command)
     data.command("phantom")(phantom_command)
+    data.command("explore")(explore_command)
+    data.command("push")(push_command)
     app.add_typer(data, name="data")
 
 
@@ -75,3 +77,30 @@ def phantom_command(
 
     draw_phantom(layout, dest, patients=patients, seed=seed, size=size)
     typer.echo(f"{dest}: {patients} synthetic patients; import them with: hf-mri data import {layout} {dest} DATASET")
+
+
+def explore_command(
+    dataset: Annotated[Path, typer.Argument(help="Folder of an imported data set.")],
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for explore.html and explore.json; DATASET by default.")
+    ] = None,
+) -> None:
+    """Write a page that shows what is in a data set: counts, distributions, pictures, problems."""
+    from hf_mri.data.explore import explore_dataset
+
+    page = explore_dataset(dataset, output)
+    typer.echo(f"{page}: open it in a browser")
+
+
+def push_command(
+    dataset: Annotated[Path, typer.Argument(help="Folder of an imported data set.")],
+    repo: Annotated[str, typer.Argument(help="Where to, as user/name.")],
+    public: Annotated[bool, typer.Option("--public", help="Make a new repository public instead of private.")] = False,
+    allow_redistribution: Annotated[
+        bool, typer.Option("--allow-redistribution", help="I have the right to pass these images on.")
+    ] = False,
+) -> None:
+    """Upload a data set to the Hub, private unless told otherwise."""
+    from hf_mri.data.push import push_dataset
+
+    typer.echo(push_dataset(dataset, repo, private=not public, allow_redistribution=allow_redistribution))

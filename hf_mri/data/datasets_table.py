@@ -21,8 +21,8 @@ class DatasetEntry:
     slice_labels: tuple[str, str]
     channels: tuple[str, ...]
     bits: int
-    licence: str  # the identifier that the Hub knows
-    redistribution: bool  # may the images be passed on under that licence?
+    license: str  # the identifier that the Hub knows
+    redistribution: bool  # may the images be passed on under that license?
     citation: str
     homepage: str | None = None
     orientation: str = "LPS"
@@ -53,7 +53,7 @@ LGG = DatasetEntry(
     slice_labels=("no tumor", "tumor"),
     channels=("pre-contrast", "FLAIR", "post-contrast"),
     bits=8,
-    licence="cc-by-nc-sa-4.0",
+    license="cc-by-nc-sa-4.0",
     redistribution=True,
     citation=(
         "Buda, Saha, Mazurowski: Association of genomic subtypes of lower-grade gliomas with shape features "
@@ -75,7 +75,7 @@ ACDC = DatasetEntry(
     slice_labels=("no heart", "heart"),
     channels=("cine",),
     bits=16,
-    licence="cc-by-nc-sa-4.0",
+    license="cc-by-nc-sa-4.0",
     redistribution=True,
     citation=(
         "Bernard, Lalande, Zotti, Cervenansky et al.: Deep learning techniques for automatic MRI cardiac "
@@ -94,7 +94,7 @@ UW_MADISON = DatasetEntry(
     slice_labels=("no organ", "organ"),
     channels=("MR",),
     bits=16,
-    licence="other",
+    license="other",
     redistribution=False,  # the competition's rules
     citation=(
         "Lee, Chen, Bhutani et al.: UW-Madison GI Tract Image Segmentation. Kaggle (2022), and Medical Physics 51 "
@@ -112,7 +112,7 @@ FOLDER = DatasetEntry(
     slice_labels=("no lesion", "lesion"),
     channels=("MR",),
     bits=16,
-    licence="unknown",
+    license="unknown",
     redistribution=False,  # nobody has said that it may be
     citation="",
     orientation="LPS",
@@ -125,7 +125,7 @@ def _as_phantom(entry: DatasetEntry) -> DatasetEntry:
         entry,
         name=f"{entry.name}-phantom",
         title=f"Synthetic scans in the layout of: {entry.title}",
-        licence="apache-2.0",
+        license="apache-2.0",
         redistribution=True,
         citation="Drawn by hf_mri's phantom generator. No patient was scanned for it.",
         homepage=None,

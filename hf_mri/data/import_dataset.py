@@ -95,7 +95,7 @@ def import_dataset(
         _write_json(folder / "dataset.json", summary)
         _write_json(folder / "splits.json", _manifest(kept, protocol, seed))
         _write_json(folder / "audit.json", audit)
-        write_card(folder, summary, audit)
+        write_card(folder, opened.entry, summary, audit)
         _move(folder, dest)
     if spool.bad_files:
         logger.warning("%d bad files were skipped; audit.json lists them", len(spool.bad_files))
@@ -165,8 +165,10 @@ def _fill(spool: Spool, source: Source, skip_bad: bool, workers: int, progress: 
                 row = BadFile(row["file"], f"slice {row['slice']} of {row['volume']} was read already")
             if isinstance(row, BadFile):
                 if not skip_bad:
-                    raise ValueError(f"{row} (--skip-bad lists such files and goes on)")
-                spool.bad_files.append(row)
+                    raise ValueError(
+                        f"{source.shown / source.locate(row).path}: {row.reason} (--skip-bad goes on without)"
+                    )
+                spool.bad_files.append(source.locate(row))
                 continue
             seen.add((row["volume"], row["slice"]))
             good.append(row)

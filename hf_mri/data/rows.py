@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -24,9 +25,6 @@ class BadFile(NamedTuple):
     path: str
     reason: str
 
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
-
 
 class Volume(NamedTuple):
     """One unit of reading: the slices of a 3-D image, read when asked for."""
@@ -42,6 +40,12 @@ class Source(NamedTuple):
     columns: dict[str, str]  # the columns that only this set has, and their types
     volumes: list[Volume]
     findings: list[str]
+    root: Path = Path()  # where the files lie
+    shown: Path = Path()  # what the user calls it: the same, or the zip that was unpacked
+
+    def locate(self, bad: BadFile) -> BadFile:
+        """The same bad file, named from the source's root: a report travels, a machine's folders don't."""
+        return bad._replace(path=os.path.relpath(bad.path, self.root if self.root.is_dir() else self.root.parent))
 
 
 def make_row(
@@ -90,10 +94,15 @@ def open_source(layout: str, source: str | Path, **options: Any) -> Iterator[Sou
         raise ValueError(f"{source}: no such file or folder")
     reader = import_module(f"hf_mri.data.{layout.replace('-', '_')}_layout")
     with contextlib.ExitStack() as stack:
+        root = source
         if source.is_file() and source.suffix.lower() == ".zip":
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hf_mri_unzip_")))
-            source = unpack_zip(source, folder)
-        yield reader.find_volumes(source, get_dataset_entry(_name_of(layout, source)), **options)
+            root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hf_mri_unzip_")))
+            unpack_zip(source, root)
+        try:
+            found = reader.find_volumes(root, get_dataset_entry(_name_of(layout, root)), **options)
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(root), str(source))) from error
+        yield found._replace(root=root, shown=source if root.is_dir() else source.parent)
 
 
 def _name_of(layout: str, source: Path) -> str:
@@ -114,5 +123,5 @@ def iterate_rows(layout: str, source: str | Path, **options: Any) -> Iterator[Ro
         for volume in opened.volumes:
             for row in volume.read():
                 if isinstance(row, BadFile):
-                    raise ValueError(str(row))
+                    raise ValueError(f"{opened.shown / opened.locate(row).path}: {row.reason}")
                 yield row

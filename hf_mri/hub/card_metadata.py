@@ -11,7 +11,7 @@ def metadata(facts: BundleFacts) -> ModelCardData:
     tags = ["mri", "medical-imaging", "custom_code", facts.config["model_type"]]
     tags += [label.replace(" ", "-").replace("_", "-") for label in facts.foreground]
     return ModelCardData(
-        license=facts.entry.licence if facts.entry else "unknown",
+        license=facts.entry.license if facts.entry else "unknown",
         library_name="transformers",
         pipeline_tag=facts.pipeline_tag,
         tags=list(dict.fromkeys(tags)),

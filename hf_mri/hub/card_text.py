@@ -8,6 +8,14 @@ KIND_WORDS = {
     "resunet": "outlines {labels} in MR slices",
     "two-stage": "outlines {labels} in MR slices, after a small classifier has set aside the slices that show none",
 }
+SHORT_PROTOCOLS = {
+    "patients": "that it has not seen",
+    "buda": "that it has not seen, as Buda et al. did",
+    "cross-validation": "by cross-validation",
+    "leave-one-site-out": "of sites that it has not seen",
+    "validation": "that chose its thresholds",
+    "slices-leaky": "with slices split at random (flattering)",
+}
 WARNING = "> **Not a medical device.** For research and teaching only; no decision about a patient may rest on it."
 
 
@@ -128,8 +136,7 @@ def protocol(facts: BundleFacts) -> str:
         text += (
             "\n\n**Seen in training: some of these patients or images were trained on. The figures measure nothing.**"
         )
-    rules = metrics.get("rules", {})
-    lines = rules if isinstance(rules, list) else [f"{name}: {rule}" for name, rule in rules.items()]
+    lines = [f"{name.replace('_', ' ')}: {rule}" for name, rule in metrics.get("rules", {}).items()]
     notes = [*lines, *metrics.get("notes", [])]
     if notes:
         text += "\n\n" + "\n".join(f"- {note}" for note in notes)
@@ -162,13 +169,15 @@ def limits(facts: BundleFacts) -> str:
 
 def reproduction(facts: BundleFacts) -> str:
     """Give the command that repeats the run."""
-    name = facts.entry.name if facts.entry else "DATA"
     layout = facts.entry.layout if facts.entry else "folder"
-    return f"""`train_config.json` holds every option of the run:
+    drawn = facts.entry is not None and facts.entry.name.endswith("-phantom")
+    made = f"hf-mri data phantom {layout} SOURCE\n" if drawn else ""
+    return f"""From a checkout of the package, with the data as its publisher ships it in SOURCE; every option of the run
+stands in `train_config.json`:
 
 ```bash
-hf-mri data import SOURCE {name} --layout {layout}
-accelerate launch train.py --config train_config.json --data {name} --output_dir run
+{made}hf-mri data import {layout} SOURCE DATA
+accelerate launch train.py --config train_config.json --data DATA --output_dir RUN
 ```"""
 
 
@@ -203,7 +212,7 @@ def citation(facts: BundleFacts) -> str:
     where = f" ({facts.entry.homepage})" if facts.entry.homepage else ""
     return (
         f"{facts.entry.title}{where}. {facts.entry.citation}\n\n"
-        f"Weights: {facts.entry.licence}, as their data. Code files: Apache-2.0."
+        f"Weights: {facts.entry.license}, as their data. Code files: Apache-2.0."
     )
 
 
