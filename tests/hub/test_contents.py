@@ -1,0 +1,51 @@
+import pickle
+
+import pytest
+
+from hf_mri.hub.contents import list_contents
+
+TOKEN = "hf_" + "a1B2" * 9
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("optimizer.pt", pickle.dumps([1]), "pickled code"),
+        ("pytorch_model.bin", b"x", "pickled code"),
+        ("scan.nii.gz", b"x", "looks like a scan"),
+        ("plots/TCGA_CS_4941_1.tif", b"x", "looks like a scan"),
+        ("notes", b"\0" * 128 + b"DICM", "looks like a scan"),
+        ("plots/worst-patient.png", b"\x89PNG", "does not belong"),
+        ("secret.txt", b"x", "does not belong"),
+        (".env", b"KEY=1", "does not belong"),
+        (".cache/huggingface/x.json", b"{}", "does not belong"),
+        ("train_config.json", f'{{"token": "{TOKEN}"}}'.encode(), "token or a private key"),
+        ("README.md", b"-----BEGIN RSA PRIVATE KEY-----", "token or a private key"),
+    ],
+)
+def test_what_must_not_be_published_is_refused_by_name(bundle, name, content, reason):
+    path = bundle / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=reason) as caught:
+        list_contents(bundle)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_links_and_missing_files(bundle, tmp_path):
+    (bundle / "handler.py").unlink()
+    with pytest.raises(ValueError, match=r"lacks handler.py"):
+        list_contents(bundle)
+    (tmp_path / "elsewhere.py").write_text("")
+    (bundle / "handler.py").symlink_to(tmp_path / "elsewhere.py")
+    with pytest.raises(ValueError, match="is a link"):
+        list_contents(bundle)
+    with pytest.raises(ValueError, match="is no folder"):
+        list_contents(tmp_path / "nothing")
+
+
+def test_leftovers_of_python_are_passed_over(bundle):
+    (bundle / "__pycache__").mkdir()
+    (bundle / "__pycache__/handler.cpython-311.pyc").write_bytes(b"x")
+    assert not any("pycache" in name for name in list_contents(bundle))
