@@ -76,6 +76,8 @@ def check_pixel_values(pixel_values: Tensor, num_channels: int, size: int | None
     shape = tuple(pixel_values.shape)
     if len(shape) != 4 or shape[1] != num_channels:
         raise ValueError(f"pixel_values must be (B, {num_channels}, H, W), got {shape}: prepare them by the processor")
+    if 0 in shape:
+        raise ValueError(f"pixel_values is empty, its shape is {shape}: give one slice or more")
     if size is not None and shape[2:] != (size, size):
         raise ValueError(
             f"this backbone takes images of {size}x{size} pixels only, got {shape[2]}x{shape[3]}: set the processor's "
@@ -136,8 +138,8 @@ def load_imagenet_weights(model: nn.Module, source: bool | str | Path) -> dict[s
     settings = {} if source is True else FILE_SETTINGS.get(Path(source).stem, {})
     config.backbone_kwargs = {**settings.get("backbone_kwargs", {}), **config.backbone_kwargs}
     weight = next(model.backbone.parameters())
-    backbone = model.build_backbone(pretrained=source).to(weight.device, weight.dtype)
-    model.backbone = backbone.requires_grad_(weight.requires_grad)
+    backbone = model.build_backbone(pretrained=source)
+    model.backbone = backbone.to(weight.device, weight.dtype)
     model.train(model.training)
     wanted = {**backbone.pretrained_cfg, **settings}
     return {

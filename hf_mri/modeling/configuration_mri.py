@@ -184,7 +184,7 @@ def _as_dict(config: dict[str, Any] | PreTrainedConfig | None) -> dict[str, Any]
 def _own_labels_win(config: PreTrainedConfig, segmenter: dict[str, Any], kwargs: dict[str, Any]) -> dict[str, Any]:
     """Return the segmenter's fields with the labels given to the whole model, if any."""
     num_labels = kwargs.pop("num_labels", None)
-    if config.id2label is not None:
+    if config.id2label or config.label2id:
         segmenter = {**segmenter, "id2label": config.id2label, "label2id": config.label2id}
     elif num_labels is not None:
         segmenter = {**segmenter, "id2label": None, "label2id": None, "num_labels": num_labels}
@@ -197,10 +197,11 @@ def complete_labels(config: PreTrainedConfig, kwargs: dict[str, Any], default: d
     """Fill `problem_type`, `id2label` and `label2id`; raise ValueError where they contradict themselves."""
     config.problem_type = config.problem_type or SINGLE_LABEL
     check_choice(config, "problem_type", (SINGLE_LABEL, MULTI_LABEL))
+    if config.id2label is None and config.label2id:
+        config.id2label = {index: name for name, index in config.label2id.items()}
     if config.id2label is None:
         num_labels = kwargs.get("num_labels", len(default))
         config.id2label = default if num_labels == len(default) else {i: f"LABEL_{i}" for i in range(num_labels)}
-        config.label2id = None
     id2label = {int(index): name for index, name in config.id2label.items()}
     if not id2label or sorted(id2label) != list(range(len(id2label))) or len(set(id2label.values())) != len(id2label):
         raise ValueError(f"id2label must name every index from 0 once, each by another name, got {config.id2label}")

@@ -115,8 +115,8 @@ class ResUNetForSemanticSegmentation(PreTrainedModel):
             self.encoder = ResidualEncoder(config.num_channels, config.hidden_sizes)
             encoder_channels = config.hidden_sizes
         else:
-            self.fixed_size = fixed_size(config.backbone, config.image_size, config.backbone_kwargs)
             self.backbone = self.build_backbone()
+            self.fixed_size = fixed_size(config.backbone, config.image_size, config.backbone_kwargs)
             encoder_channels = self.backbone.feature_info.channels()
         self.decoder = ResidualDecoder(encoder_channels, config)
         self.head = nn.Conv2d(config.decoder_channels[-1], config.num_labels, 1)

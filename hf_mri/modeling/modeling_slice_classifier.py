@@ -24,9 +24,8 @@ class SliceClassifierForImageClassification(PreTrainedModel):
         self.fixed_size = fixed_size(config.backbone, config.image_size, config.backbone_kwargs)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(self._num_features(), config.num_labels)
-        if config.freeze_backbone:
-            self.backbone.requires_grad_(False)
         self.post_init()
+        self.train(self.training)
 
     def build_backbone(self, pretrained: bool | str | Path = False) -> nn.Module:
         """Build the config's backbone, with ImageNet weights from timm or from a file on request."""
@@ -44,10 +43,13 @@ class SliceClassifierForImageClassification(PreTrainedModel):
         initialize(module)
 
     def train(self, mode: bool = True) -> "SliceClassifierForImageClassification":
-        """Set the training mode; a frozen backbone keeps its batch norm statistics."""
+        """Set the training mode; a frozen backbone keeps its weights and batch norm statistics.
+
+        Frozen here, since `from_pretrained` puts new weights in place and calls this last.
+        """
         super().train(mode)
         if self.config.freeze_backbone:
-            self.backbone.eval()
+            self.backbone.requires_grad_(False).eval()
         return self
 
     def forward(

@@ -87,17 +87,21 @@ class TwoStageForSemanticSegmentation(PreTrainedModel):
         """
         gate_logits = self.classifier(pixel_values).logits
         gate_probability = gate_logits.float().softmax(dim=1)[:, 1]
+        mask_loss = None
         if self.training:  # the segmenter learns from all slices
             passed = torch.ones_like(gate_probability, dtype=torch.bool)
-            logits = self.segmenter(pixel_values).logits
+            segmented = self.segmenter(pixel_values, labels=labels)
+            logits, mask_loss = segmented.logits, segmented.loss
         else:
             passed = gate_probability >= self.config.gate_threshold
             logits = self._segment(pixel_values, passed)
+            if labels is not None:
+                mask_loss = self.segmenter.compute_loss(logits, labels)
         overlapping = self.config.problem_type == MULTI_LABEL
         masks = to_masks(to_probabilities(logits, overlapping), self.config.mask_threshold, overlapping)
         found = (masks > 0).flatten(1).any(dim=1)
         stage = torch.where(passed, torch.where(found, FOUND, EMPTY), REJECTED).to(torch.uint8)
-        loss = None if labels is None else self._loss(logits, gate_logits, labels)
+        loss = None if labels is None else mask_loss + self._gate_loss(gate_logits, labels)
         output = TwoStageOutput(
             loss=loss, logits=logits, gate_logits=gate_logits, gate_probability=gate_probability, stage=stage
         )
@@ -117,6 +121,6 @@ class TwoStageForSemanticSegmentation(PreTrainedModel):
         segmented = self.segmenter(pixel_values[chosen]).logits
         return logits.to(segmented.dtype).index_copy(0, chosen, segmented)
 
-    def _loss(self, logits: Tensor, gate_logits: Tensor, labels: Tensor) -> Tensor:
+    def _gate_loss(self, gate_logits: Tensor, labels: Tensor) -> Tensor:
         tumor = ((labels > 0) & (labels != self.segmenter.config.ignore_index)).flatten(1).any(dim=1)
-        return self.segmenter.compute_loss(logits, labels) + self.classifier.compute_loss(gate_logits, tumor.long())
+        return self.classifier.compute_loss(gate_logits, tumor.long())
