@@ -172,8 +172,8 @@ def reproduction(facts: BundleFacts) -> str:
     layout = facts.entry.layout if facts.entry else "folder"
     drawn = facts.entry is not None and facts.entry.name.endswith("-phantom")
     made = f"hf-mri data phantom {layout} SOURCE\n" if drawn else ""
-    return f"""From a checkout of the package, with the data as its publisher ships it in SOURCE; every option of the run
-stands in `train_config.json`:
+    return f"""From a checkout of the package, with the data as its publisher ships it in SOURCE; every option of the
+run stands in `train_config.json`:
 
 ```bash
 {made}hf-mri data import {layout} SOURCE DATA
