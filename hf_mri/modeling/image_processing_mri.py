@@ -3,19 +3,17 @@
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 from transformers import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
 
 from .intensity_mri import apply_window, apply_zscore
 from .masks_mri import to_masks, to_probabilities
+from .slices_mri import ImageLike, to_channels_first, to_list, to_tensor
 
-MULTI_LABEL = "multi_label_classification"
-ImageLike = Image.Image | np.ndarray | Tensor
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification")
 
 
 class MriImageProcessor(BaseImageProcessor):
@@ -80,14 +78,18 @@ class MriImageProcessor(BaseImageProcessor):
         self._check()
 
     def _check(self) -> None:
+        """Raise ValueError for settings that contradict themselves, and say what is allowed."""
         if self.size is not None and self.size_divisor is not None:
             raise ValueError("give size to resize or size_divisor to pad, not both")
-        if self.size is not None and set(self.size) != {"height", "width"}:
-            raise ValueError(f"size must be {{'height': H, 'width': W}}, got {self.size}")
-        if self.scope not in ("slice", "volume"):
-            raise ValueError(f"scope must be 'slice' or 'volume', got {self.scope!r}")
-        if self.window not in ("percentile", "fixed"):
-            raise ValueError(f"window must be 'percentile' or 'fixed', got {self.window!r}")
+        if self.size is not None and (set(self.size) != {"height", "width"} or min(self.size.values()) < 1):
+            raise ValueError(f"size must be {{'height': H, 'width': W}} in pixels, got {self.size}")
+        for name, least in (("size_divisor", 1), ("num_channels", 1), ("neighbors", 0)):
+            if getattr(self, name) is not None and getattr(self, name) < least:
+                raise ValueError(f"{name} must be {least} or above, got {getattr(self, name)}")
+        choices = {"scope": ("slice", "volume"), "window": ("percentile", "fixed"), "problem_type": PROBLEM_TYPES}
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}, got {getattr(self, name)!r}")
         if self.window == "fixed" and (self.intensity_range is None or not _ascend(self.intensity_range)):
             raise ValueError(f"window='fixed' needs intensity_range=(low, high), got {self.intensity_range}")
         if not _ascend(self.percentiles) or self.percentiles[0] < 0 or self.percentiles[1] > 100:
@@ -96,6 +98,8 @@ class MriImageProcessor(BaseImageProcessor):
         for name in ("image_mean", "image_std"):
             if len(getattr(self, name)) not in (1, self.num_channels, total):
                 raise ValueError(f"{name} must hold one number for each of {self.num_channels} channels")
+        if min(self.image_std) <= 0:
+            raise ValueError(f"image_std must be above 0, got {self.image_std}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings; which class reads them stands in config.json."""
@@ -124,7 +128,7 @@ class MriImageProcessor(BaseImageProcessor):
         Returns:
             `pixel_values` (B, C, H, W) float32 and, with masks, `labels`: (B, H, W) int64 or (B, L, H, W) float32.
         """
-        slices = [self._to_channels_first(image, number) for number, image in enumerate(_to_list(images))]
+        slices = [to_channels_first(image, self.num_channels, number) for number, image in enumerate(to_list(images))]
         if not slices:
             raise ValueError("images is empty: give one slice or more")
         volumes = _group(slices, volume_ids)
@@ -136,7 +140,7 @@ class MriImageProcessor(BaseImageProcessor):
                 self._normalize_in_place(pixels)
         data = {"pixel_values": pixel_values}
         if segmentation_maps is not None:
-            data["labels"] = self._prepare_masks(_to_list(segmentation_maps), slices)
+            data["labels"] = self._prepare_masks(to_list(segmentation_maps), slices)
         return BatchFeature(data=data, tensor_type=return_tensors)
 
     def _prepare(self, slices: list[Tensor], groups: list[list[int]]) -> Tensor:
@@ -189,7 +193,7 @@ class MriImageProcessor(BaseImageProcessor):
             raise ValueError(f"{len(masks)} segmentation_maps for {len(slices)} images: give one each")
         labels = []
         for number, (mask, pixels) in enumerate(zip(masks, slices, strict=True)):
-            values = _to_tensor(mask)
+            values = to_tensor(mask)
             if values.ndim not in (2, 3) or values.shape[-2:] != pixels.shape[-2:]:
                 raise ValueError(
                     f"segmentation_maps[{number}] is {tuple(values.shape)}, its image {tuple(pixels.shape[-2:])}: "
@@ -198,29 +202,6 @@ class MriImageProcessor(BaseImageProcessor):
             fitted = self._fit(values.reshape(1, -1, *values.shape[-2:]).float(), "nearest")[0]
             labels.append(fitted[0].long() if values.ndim == 2 else fitted)
         return _stack(labels, "segmentation_maps")
-
-    def _to_channels_first(self, image: ImageLike, number: int) -> Tensor:
-        """Return one slice as a tensor (C, H, W) of its own dtype."""
-        values = _to_tensor(image)
-        name, channels = f"images[{number}]", self.num_channels
-        shape = tuple(values.shape)
-        if values.numel() == 0:
-            raise ValueError(f"{name} is empty, its shape is {shape}")
-        if len(shape) == 2:
-            values = values[None]
-        elif len(shape) == 3:
-            channels_first = shape[0] == channels and (isinstance(image, Tensor) or shape[-1] != channels)
-            values = values if channels_first else values.permute(2, 0, 1)
-        if channels == 1 and len(values) == 3 and bool((values == values[:1]).all()):
-            values = values[:1]  # grey that was converted to RGB, as the stock pipelines do
-        if values.ndim != 3 or len(values) != channels:
-            raise ValueError(
-                f"{name} has shape {shape}, this processor takes slices of {channels} channels: repeat a grey slice, "
-                f"as np.repeat(slice[..., None], {channels}, axis=-1) does, and give a volume as a list of slices"
-            )
-        if values.is_floating_point() and not bool(values.isfinite().all()):
-            raise ValueError(f"{name} holds NaN or infinity: replace them, as np.nan_to_num does")
-        return values
 
     def post_process_semantic_segmentation(
         self,
@@ -244,7 +225,7 @@ class MriImageProcessor(BaseImageProcessor):
         logits = outputs.logits
         if target_sizes is not None and len(target_sizes) != len(logits):
             raise ValueError(f"{len(target_sizes)} target_sizes for {len(logits)} slices: give one each")
-        overlapping = self.problem_type == MULTI_LABEL
+        overlapping = self.problem_type == "multi_label_classification"
         results = []
         for number, probabilities in enumerate(to_probabilities(logits, overlapping).split(1)):
             if target_sizes is not None:
@@ -265,29 +246,6 @@ class MriImageProcessor(BaseImageProcessor):
 
 def _ascend(limits: Sequence[float]) -> bool:
     return len(limits) == 2 and limits[0] < limits[1]
-
-
-def _to_list(images: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:
-    """One slice, or a stack of slices with four axes, or a sequence of slices: as a list."""
-    if isinstance(images, Image.Image):
-        return [images]
-    if isinstance(images, np.ndarray | Tensor):
-        return list(images) if images.ndim == 4 else [images]
-    return list(images)
-
-
-def _to_tensor(image: ImageLike) -> Tensor:
-    """Return the stored values, never scaled or clipped."""
-    if isinstance(image, Tensor):
-        values = image.detach().cpu()
-        return values.float() if values.dtype == torch.bfloat16 else values
-    if isinstance(image, Image.Image) and image.mode == "P":
-        image = image.convert("RGB")
-    array = np.asarray(image)
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"images must hold numbers, got an array of {array.dtype}")
-    native = np.uint8 if array.dtype == bool else array.dtype.newbyteorder("=")
-    return torch.from_numpy(array.astype(native, order="C"))  # a copy: the original may be read-only
 
 
 def _group(slices: list[Tensor], volume_ids: Sequence[Hashable] | None) -> list[list[int]]:
