@@ -78,12 +78,16 @@ def load_engine(
     """Choose what runs a model.
 
     Args:
-        engine: "torch", or "auto".
-        dtype: "auto", "float32", "bfloat16" or "float16".
+        engine: "torch", "openvino", or "auto": what was fastest when the model was exported, else PyTorch.
+        dtype: "auto", "float32", "bfloat16", "float16", or "int8" with OpenVINO.
         folder: where the model came from; exported graphs lie there.
     """
-    if engine not in ("auto", "torch"):
-        raise ValueError(f"engine {engine!r}: must be 'auto' or 'torch'")
+    from .engine_openvino_mri import load_openvino_engine, prefers_openvino
+
+    if engine not in ("auto", "torch", "openvino"):
+        raise ValueError(f"engine {engine!r}: must be 'auto', 'torch' or 'openvino'")
+    if engine == "openvino" or (engine == "auto" and prefers_openvino(model, folder, dtype)):
+        return load_openvino_engine(model, folder, dtype)
     return TorchEngine(model, dtype)
 
 

@@ -1,0 +1,1 @@
+"""Models as OpenVINO or ONNX graphs, checked against themselves."""
