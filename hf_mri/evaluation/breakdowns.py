@@ -37,7 +37,10 @@ def find_groups(cohort: Cohort) -> dict[str, dict[str, set[str]]]:
         if len(parted) > 1:
             groups[column] = parted
     by_size = _part_by_size(cohort)
-    return groups | ({"lesion size": by_size} if by_size else {})
+    if by_size:
+        groups["lesion size" if len(cohort.labels) < 2 else "size"] = by_size
+    first = [column for column in ("site", "group", "lesion size", "size") if column in groups]
+    return {column: groups[column] for column in [*first, *(name for name in groups if name not in first)]}
 
 
 def _part_by_value(by_patient: dict[str, Hashable]) -> dict[str, set[str]]:

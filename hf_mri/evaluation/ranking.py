@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CURVE_POINTS = 200
+CURVE_POINTS = 101
 # Resamples are computed in pieces of about this many numbers, so memory stays flat.
 CHUNK = 2_000_000
 
@@ -58,7 +58,7 @@ class Ranking:
         return np.concatenate([piece[0] for piece in pieces]), np.concatenate([piece[1] for piece in pieces])
 
     def draw_curves(self) -> dict[str, dict[str, list[float]]]:
-        """Draw the ROC and precision-recall curves as at most 200 points each."""
+        """Draw the ROC and precision-recall curves as at most 101 points each."""
         true, false = (counts[0] for counts in self.trace(np.ones((1, len(self.order)))))
         kept = np.unique(np.linspace(0, len(true) - 1, CURVE_POINTS).round().astype(int))
         true, false = true[kept], false[kept]

@@ -1,5 +1,6 @@
 """Distances between surfaces through MONAI: Hausdorff, HD95, average surface distance, surface Dice."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,12 +42,14 @@ def measure_surfaces(
 
     box = find_box(truth | predicted)
     row, column, step = spacing
-    _, distances, _ = get_edge_surface_distance(
-        torch.from_numpy(np.ascontiguousarray(predicted[box])),
-        torch.from_numpy(np.ascontiguousarray(truth[box])),
-        spacing=(step, row, column),
-        symmetric=True,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # MONAI calls its own functions in a way that it deprecates
+        _, distances, _ = get_edge_surface_distance(
+            torch.from_numpy(np.ascontiguousarray(predicted[box])),
+            torch.from_numpy(np.ascontiguousarray(truth[box])),
+            spacing=(step, row, column),
+            symmetric=True,
+        )
     to_truth, to_predicted = (np.asarray(values, dtype=np.float64) for values in distances)
     near = np.count_nonzero(to_truth <= tolerance) + np.count_nonzero(to_predicted <= tolerance)
     return SurfaceScores(

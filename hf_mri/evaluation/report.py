@@ -1,0 +1,162 @@
+"""What an evaluation writes: metrics.json, plots as PNG, and one HTML page that holds everything."""
+
+import base64
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from PIL import Image
+
+from hf_mri.evaluation.plots import draw_plots, render_svg, save_plots
+from hf_mri.evaluation.report_template import TEMPLATE
+from hf_mri.evaluation.worst import Picture
+from hf_mri.modeling.reading_mri import replace_file
+from hf_mri.reports.display import display_size, draw_slice, label_colors
+
+TILE = 240
+SCORES = ("dice", "iou", "precision", "recall", "specificity", "tversky")
+AVERAGES = {"slice": "all slices", "positive_slice": "positive slices", "volume": "volumes", "pooled": "pooled pixels"}
+
+
+def write_report(metrics: dict[str, Any], pictures: list[Picture], folder: Path) -> None:
+    """Write the whole output folder; metrics.json comes last, so a folder that has it is complete.
+
+    Args:
+        metrics: what `summarize_rows` computed.
+        pictures: the lowest volumes, worst first.
+        folder: is made where it is missing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    plots = draw_plots(metrics)
+    save_plots(plots, folder / "plots")
+    page = render_page(metrics, {name: render_svg(name, figure) for name, figure in plots.items()}, pictures)
+    replace_file(folder / "report.html", lambda aside: aside.write_text(page, encoding="utf-8"))
+    text = dump_metrics(metrics)
+    replace_file(folder / "metrics.json", lambda aside: aside.write_text(text, encoding="utf-8"))
+
+
+def dump_metrics(metrics: dict[str, Any]) -> str:
+    """Write metrics as JSON that a person can read and a difference can show: lists of numbers on one line."""
+    text = json.dumps(metrics, indent=1, ensure_ascii=False, allow_nan=False)
+    return re.sub(r"\[[^\[\]{}\"]*\]", lambda found: re.sub(r"\s+", " ", found[0]), text) + "\n"
+
+
+def read_metrics(path: str | Path) -> dict[str, Any]:
+    """Read a metrics.json, or the one in a folder.
+
+    Raises:
+        ValueError: there is none, or it is of another kind.
+    """
+    path = Path(path)
+    path = path / "metrics.json" if path.is_dir() else path
+    if not path.exists():
+        raise ValueError(f"{path}: no such file; make it with `hf-mri evaluate`")
+    try:
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON ({error}); make it anew with `hf-mri evaluate`") from error
+    if not isinstance(metrics, dict) or metrics.get("schema") != 1 or "cases" not in metrics:
+        raise ValueError(f"{path}: not the metrics of an evaluation (schema 1); make it anew with `hf-mri evaluate`")
+    return metrics
+
+
+def render_page(metrics: dict[str, Any], plots: dict[str, str], pictures: list[Picture]) -> str:
+    """Render the page as text; it needs no network and no script."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"figure": format_figure, "interval": format_interval}
+    colors = label_colors(list(metrics.get("segmentation", {})))
+    return environment.from_string(TEMPLATE).render(
+        metrics=metrics,
+        plots=plots,
+        headline=write_headline(metrics),
+        tiles=make_tiles(metrics),
+        scores=SCORES,
+        averages=AVERAGES,
+        colors=colors,
+        worst=[_show(picture, colors) for picture in pictures],
+    )
+
+
+def format_figure(value: float | int) -> str:
+    """Three digits after the point for fractions, fewer for what is larger, separators for thousands."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    size = abs(value)
+    return f"{value:.3f}" if size < 10 else f"{value:.1f}" if size < 1000 else f"{value:,.0f}"
+
+
+def format_interval(bounds: list[float]) -> str:
+    """An interval as `0.85 to 0.91`."""
+    return f"{format_figure(bounds[0])} to {format_figure(bounds[1])}"
+
+
+def write_headline(metrics: dict[str, Any]) -> str:
+    """Say the one figure that matters, on how many patients."""
+    patients = f"{metrics['data']['patients']} patients"
+    if "segmentation_mean" in metrics:
+        dice = metrics["segmentation_mean"]["volume_dice"]
+        interval = f" (95 % interval {format_interval(dice['ci95'])})" if "ci95" in dice else ""
+        return f"Dice {dice['mean']:.3f} per patient{interval} on {patients}"
+    found = metrics["classification"]
+    if "roc_auc" in found:
+        interval = (
+            f" (95 % interval {format_interval(found['ci95']['roc_auc'])})" if "roc_auc" in found["ci95"] else ""
+        )
+        return f"ROC AUC {found['roc_auc']:.3f} per slice{interval} on {patients}"
+    return f"Accuracy {found['accuracy']:.3f} per slice on {patients}"
+
+
+def make_tiles(metrics: dict[str, Any]) -> list[tuple[str, str]]:
+    """The large numbers at the top: name and value."""
+    tiles = []
+    if "segmentation_mean" in metrics:
+        mean = metrics["segmentation_mean"]
+        dice = mean["volume_dice"]
+        tiles = [
+            ("Dice per patient, mean", f"{dice['mean']:.3f}"),
+            ("median", f"{dice['median']:.3f}"),
+            ("worst patient", f"{dice['min']:.3f}"),
+        ]
+        if "pooled_dice" in mean:
+            tiles.append(("Dice of pooled pixels", f"{mean['pooled_dice']:.3f}"))
+    found = metrics["classification"]
+    names = {"roc_auc": "slices: ROC AUC", "f1": "slices: F1", "accuracy": "slices: accuracy"}
+    tiles += [(name, f"{found[key]:.3f}") for key, name in names.items() if key in found]
+    gate = metrics.get("gate", {})
+    if "area_lost" in gate:
+        tiles.append(("area that the gate lost", f"{gate['area_lost']:.2%}"))
+        tiles.append(("slices that it saved", f"{gate['slices_saved']:.0%}"))
+    for chamber in ("lv", "rv"):
+        ejection = metrics.get("cardiac", {}).get(chamber, {}).get("ef", {})
+        if "r" in ejection:
+            tiles.append((f"{chamber.upper()} ejection fraction, r", f"{ejection['r']:.3f}"))
+    if "competition" in metrics:
+        tiles.append(("competition score", f"{metrics['competition']['score']:.3f}"))
+    return tiles
+
+
+def _show(picture: Picture, colors: dict[str, str]) -> dict[str, Any]:
+    """One low volume: its facts, and image, truth and prediction of each chosen slice side by side."""
+    size = display_size(*picture.grey.shape[1:], picture.row.spacing, TILE)
+    strips = []
+    for place, index in enumerate(picture.slices):
+        truth = {label: mask[place] for label, mask in picture.truth.items()}
+        predicted = {label: mask[place] for label, mask in picture.predicted.items()}
+        panels = [draw_slice(picture.grey[place], masks, colors, size) for masks in ({}, truth, predicted)]
+        strips.append({"index": index + 1, "source": _embed(panels)})
+    dice = {label: part.volume_dice for label, part in picture.row.labels.items()}
+    return {"volume": picture.row.volume, "dice": dice, "slices": len(picture.row.truth), "strips": strips}
+
+
+def _embed(panels: list[Image.Image]) -> str:
+    """Panels in a row, as an address that holds the picture itself."""
+    width, height = panels[0].size
+    strip = Image.new("RGB", (len(panels) * width, height))
+    for place, panel in enumerate(panels):
+        strip.paste(panel, (place * width, 0))
+    sink = io.BytesIO()
+    strip.save(sink, "JPEG", quality=88)
+    return "data:image/jpeg;base64," + base64.b64encode(sink.getvalue()).decode()
