@@ -141,7 +141,10 @@ def upload(api: HfApi, files: dict[str, Path], repo_id: str, create_pr: bool, me
         return Published(f"{api.endpoint}/{repo_id}", head, changed=False)
     operations = [CommitOperationAdd(name, path) for name, path in files.items()]
     operations += [CommitOperationDelete(name) for name in gone]
-    made = api.create_commit(repo_id, operations, commit_message=message, create_pr=create_pr, parent_commit=head)
+    try:
+        made = api.create_commit(repo_id, operations, commit_message=message, create_pr=create_pr, parent_commit=head)
+    except RuntimeError as error:  # how the client wraps what went wrong with one large file
+        raise error.__cause__ if isinstance(error.__cause__, HTTPError) else error from None
     return Published(made.pr_url or f"{api.endpoint}/{repo_id}", made.oid, changed=True)
 
 
