@@ -43,6 +43,7 @@ def read_entry(dataset: str | Path) -> DatasetEntry:
 
 def list_shards(dataset: str | Path) -> list[Path]:
     """The Parquet files in the order of the rows: train, validation, test."""
+    read_summary(dataset)
     shards = [path for split in SPLITS for path in sorted((Path(dataset) / "data").glob(f"{split}-*.parquet"))]
     if not shards:
         raise ValueError(f"{dataset}: no Parquet files in its folder `data`; import it again")
