@@ -19,6 +19,9 @@ try:
     import pydicom
 except ImportError:
     pydicom = None
+    DICOM_ERRORS = DECODE_ERRORS
+else:
+    DICOM_ERRORS = (*DECODE_ERRORS, pydicom.errors.BytesLengthException, pydicom.errors.InvalidDicomError)
 
 # Only these elements are ever parsed: names, ids and dates of patients stay in the file.
 PLACE_TAGS = [
@@ -51,7 +54,7 @@ def is_dicom(path: Path) -> bool:
         return False
     try:
         return "Rows" in pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=["Rows"])
-    except DECODE_ERRORS:
+    except DICOM_ERRORS:
         return False
 
 
@@ -67,7 +70,12 @@ def read_dicom_files(paths: list[Path], orientation: str, series: str | None, sh
     if pydicom is None:
         raise ImportError(f"{shown}: DICOM needs pydicom: pip install pydicom")
     heads = {path: _read_head(path) for path in paths}
-    chosen, notes = _choose_series(heads, series, shown)
+    images = {path: head for path, head in heads.items() if head is not None}
+    if not images:
+        raise ScanError(f"{shown}: holds DICOM without images; name the folder of the images")
+    chosen, notes = _choose_series(images, series, shown)
+    if len(images) < len(heads):
+        notes.append(f"{len(heads) - len(images)} DICOM files without an image were left out")
     frames = [frame for path in chosen for frame in _frames_of(path, heads[path])]
     modality = str(heads[chosen[0]].get("Modality", "") or "")
     if modality not in ("MR", ""):
@@ -78,6 +86,7 @@ def read_dicom_files(paths: list[Path], orientation: str, series: str | None, sh
 
 
 def _read_head(path: Path) -> Any:
+    """A file's elements without its pixels; None for what by its kind is no image (reports, presentation states)."""
     try:
         head = pydicom.dcmread(
             path,
@@ -85,14 +94,18 @@ def _read_head(path: Path) -> Any:
             stop_before_pixels=True,
             specific_tags=SERIES_TAGS + PLACE_TAGS + TIME_TAGS + PIXEL_TAGS,
         )
+        list(head)  # parses every element now, where damage is caught
         rows, columns = int(head.get("Rows") or 0), int(head.get("Columns") or 0)
         samples, bits = int(head.get("SamplesPerPixel") or 1), int(head.get("BitsAllocated") or 16)
         frames = int(head.get("NumberOfFrames") or 1)
         syntax = getattr(getattr(head, "file_meta", None), "TransferSyntaxUID", None)
-    except DECODE_ERRORS as error:
+    except DICOM_ERRORS as error:
         raise ScanError(f"{path}: cannot be decoded as DICOM ({type(error).__name__}); is the file whole?") from error
     if not rows or not columns:
-        raise ScanError(f"{path}: is a DICOM without an image; leave it out")
+        kind = str(getattr(head.get("SOPClassUID"), "name", ""))
+        if kind.endswith("Storage") and "Image" not in kind:
+            return None
+        raise ScanError(f"{path}: ends before its image, or has none; get the file again or leave it out")
     if syntax == DEFLATED:
         raise ScanError(f"{path}: is deflated as a whole; convert it first (dcmconv +te IN OUT)")
     check_claim(str(path), frames, rows, columns, samples, max(1, bits // 8))
@@ -151,7 +164,7 @@ def _frames_of(path: Path, head: Any) -> list[dict[str, Any]]:
                 }
             )
         return frames
-    except DECODE_ERRORS as error:
+    except DICOM_ERRORS as error:
         raise ScanError(f"{path}: its DICOM header is damaged ({type(error).__name__}); get the file again") from error
 
 
@@ -277,7 +290,7 @@ def _decode(path: Path) -> np.ndarray:
             f"{path}: the pixels are compressed as {syntax.name} and cannot be decoded here; if the file is whole, "
             "run pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg"
         ) from error
-    except DECODE_ERRORS as error:
+    except DICOM_ERRORS as error:
         raise ScanError(
             f"{path}: its pixels cannot be decoded ({type(error).__name__}); is the file whole?"
         ) from error

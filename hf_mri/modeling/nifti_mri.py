@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .geometry_mri import Geometry, ScanError, plan_geometry
-from .raster_mri import DECODE_ERRORS, check_claim
+from .raster_mri import DECODE_ERRORS, check_claim, reason_of
 
 try:
     import nibabel
@@ -41,13 +41,13 @@ def read_nifti_file(path: Path, orientation: str) -> Volume:
             packed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             with gzip.GzipFile(fileobj=raw) if packed else raw as stream:
-                header, array = _read_stream(stream, path)
+                headers, array = _read_stream(stream, path)
+        with np.errstate(all="ignore"):  # of damaged numbers in a header; what matters is checked
+            return _lay_out(path, headers, array, orientation)
     except ScanError:
         raise
     except DECODE_ERRORS as error:
-        text = " ".join(str(error).split())[:150] or type(error).__name__
-        raise ScanError(f"{path}: cannot be decoded as NIfTI ({text}); is the file whole?") from error
-    return _lay_out(path, header, array, orientation)
+        raise ScanError(f"{path}: cannot be decoded as NIfTI ({reason_of(error)}); is the file whole?") from error
 
 
 def write_nifti_file(path: Path, volume: np.ndarray, geometry: Geometry, spacing: tuple | None) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
+import logging
 import struct
 import warnings
 import zlib
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageSequence
@@ -38,8 +42,10 @@ if tifffile is not None:
     DECODE_ERRORS += (tifffile.TiffFileError,)
 
 MOST_BYTES = 2**30  # decoded; a cine of 256 x 256 x 16 x 40 in float32 takes a sixth of it
-# Pillow tells of oddities in a file by warnings that no reader of a scan can use; what matters is raised.
+# Pillow and tifffile warn and log about oddities that no reader of a scan can use; what matters is raised.
 warnings.filterwarnings("ignore", module=r"PIL\..*")
+for _name in ("PIL", "tifffile"):
+    logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 
 def decode_raster(data: bytes, name: str) -> np.ndarray:
@@ -57,8 +63,16 @@ def decode_raster(data: bytes, name: str) -> np.ndarray:
             pages = _decode_with_pillow(data, name)
     except ScanError:
         raise
+    except Image.DecompressionBombError as error:
+        raise ScanError(
+            f"{name}: its header claims more pixels than a scan has; check that the file is whole"
+        ) from error
+    except Image.UnidentifiedImageError as error:
+        raise ScanError(f"{name}: cannot be decoded; is the file whole?") from error
     except DECODE_ERRORS as error:
-        raise ScanError(f"{name}: cannot be decoded ({_one_line(error)}); is the file whole?") from error
+        raise ScanError(f"{name}: cannot be decoded ({reason_of(error)}); is the file whole?") from error
+    if not pages:
+        raise ScanError(f"{name}: holds no picture; is the file whole?")
     if len({(page.shape, page.dtype) for page in pages}) > 1:
         shapes = ", ".join(sorted({f"{page.shape[1]}x{page.shape[0]}" for page in pages}))
         raise ScanError(f"{name}: its pages differ in size or depth ({shapes}); save one scan a file")
@@ -96,13 +110,18 @@ def _is_deep_color_png(data: bytes) -> bool:
 
 
 def _decode_deep_png(data: bytes, name: str) -> np.ndarray:
-    import torch
-    from torchvision.io import ImageReadMode, decode_png
+    """Pillow keeps one byte of each color's two: the first if told that the file is big-endian, else the second."""
+    first, second = (_decode_one_byte(data, name, order) for order in "BL")
+    return first.astype(np.uint16) << 8 | second
 
-    width, height = struct.unpack(">II", data[16:24])
-    check_claim(name, height, width, 4, 2)
-    pixels = decode_png(torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.UNCHANGED)
-    return _without_alpha(pixels.permute(1, 2, 0).numpy())
+
+def _decode_one_byte(data: bytes, name: str, order: str) -> np.ndarray:
+    with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+        check_claim(name, image.height, image.width, len(image.getbands()), 2)
+        if image.mode not in ("RGB", "RGBA"):
+            raise ScanError(f"{name}: has 16 bits with transparency; save it without the transparency")
+        image.tile = [tile._replace(args=f"{image.mode};16{order}") for tile in image.tile]
+        return _without_alpha(np.array(image))
 
 
 def _decode_tiff(data: bytes, name: str) -> list[np.ndarray]:
@@ -111,6 +130,7 @@ def _decode_tiff(data: bytes, name: str) -> list[np.ndarray]:
         with Image.open(io.BytesIO(data)) as image:
             bits, samples = image.tag_v2.get(258, (1,)), image.tag_v2.get(277, 1)
             if max(bits) <= 8 or samples == 1:
+                _quieten_libtiff()
                 return _pillow_pages(image, name)
     except Image.UnidentifiedImageError:
         pass
@@ -122,11 +142,24 @@ def _decode_tiff(data: bytes, name: str) -> list[np.ndarray]:
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         for page in file.pages:
             check_claim(name, max(1, len(pages) + 1), *page.shape, page.dtype.itemsize)
+            ends = [start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=False)]
+            if not ends or max(ends) > len(data):  # tifffile would fill the gap with zeros
+                raise ScanError(f"{name}: ends before its pixels do; get the file again")
             pixels = page.asarray()
             if page.planarconfig == 2 and pixels.ndim == 3:  # channels one after the other
                 pixels = np.moveaxis(pixels, 0, -1)
             pages.append(_without_alpha(pixels))
     return pages
+
+
+@cache
+def _quieten_libtiff() -> None:
+    """Stop Pillow's copy of libtiff from writing to stderr: what matters reaches us as an error of Pillow's."""
+    for library in Path(Image.__file__).parents[1].glob("pillow.libs/libtiff*"):
+        libtiff = ctypes.CDLL(str(library))
+        for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+            getattr(libtiff, name).restype = ctypes.c_void_p
+            getattr(libtiff, name)(None)
 
 
 def _decode_with_pillow(data: bytes, name: str) -> list[np.ndarray]:
@@ -162,6 +195,9 @@ def _without_alpha(pixels: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("="))
 
 
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())[:150]
-    return text or type(error).__name__
+def reason_of(error: BaseException) -> str:
+    """Why decoding failed: what a decoder says of the file, not what Python says of the decoder."""
+    if isinstance(error, TypeError | AttributeError | LookupError | AssertionError) or not str(error).strip():
+        return "its structure is damaged"
+    text = " ".join(str(error).split())
+    return "".join(letter for letter in text if letter.isprintable())[:150]

@@ -16,7 +16,7 @@ from .archive_mri import unpack_zip
 from .dicom_mri import is_dicom, read_dicom_files
 from .geometry_mri import Geometry, ScanError
 from .nifti_mri import read_nifti_file
-from .raster_mri import DECODE_ERRORS, decode_raster, pillow_array
+from .raster_mri import DECODE_ERRORS, decode_raster, pillow_array, reason_of
 
 RASTER_ENDINGS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF"}
 ENDINGS = RASTER_ENDINGS | {".dcm": "DICOM", ".nii": "NIfTI", ".nii.gz": "NIfTI", ".zip": "zip"}
@@ -170,8 +170,7 @@ def _read_zip(path: Path, orientation: str, series: str | None) -> Scan:
         except ScanError as error:
             raise ScanError(str(error).replace(f"{folder}/", f"{path}: ")) from error
         except DECODE_ERRORS as error:
-            text = str(error) if isinstance(error, ValueError) else f"{path}: cannot be unpacked; get it again"
-            raise ScanError(" ".join(text.split())) from error
+            raise ScanError(f"{path}: {reason_of(error).removeprefix(f'{path}: ')}") from error
     return replace(scan, files=(path,))
 
 
