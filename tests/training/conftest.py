@@ -1,0 +1,53 @@
+"""A small phantom data set, and trainings that take seconds."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from accelerate.state import AcceleratorState, GradientState, PartialState
+
+import train as script
+from hf_mri.data.phantoms import make_phantom
+from hf_mri.training.arguments import TrainingArguments
+
+TINY = {
+    "backbone": "test_resnet",
+    "image_size": 48,
+    "batch_size": 8,
+    "learning_rate": 3e-3,
+    "mixed_precision": "no",
+    "ema": 0.9,
+    "decoder_channels": [16, 16, 8, 8],
+    "validate_every": 100,
+    "percentiles": [0.0, 99.5],
+}
+
+
+@pytest.fixture(scope="session")
+def phantom(tmp_path_factory) -> Path:
+    """Eight synthetic LGG patients as an imported data set."""
+    return make_phantom("lgg", tmp_path_factory.mktemp("data") / "lgg", patients=8, size=48, slices=8)
+
+
+@pytest.fixture(scope="session")
+def overlapping_phantom(tmp_path_factory) -> Path:
+    """Six synthetic abdomens, whose three organs may overlap."""
+    return make_phantom("uw-madison", tmp_path_factory.mktemp("data") / "gi", patients=6, size=48, slices=6)
+
+
+@pytest.fixture
+def train(phantom, tmp_path):
+    """Run train.py's main in this process with a tiny model: `train(task="segment", …)` returns the run folder."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+
+    def run(**options) -> Path:
+        for state in (AcceleratorState, GradientState, PartialState):
+            state._reset_state()
+        settings = {"data": str(phantom), "output_dir": str(tmp_path / "run"), "rows_cache": str(tmp_path / "rows")}
+        arguments = TrainingArguments(**TINY | settings | options)
+        script.main(arguments)
+        return Path(arguments.output_dir)
+
+    yield run
+    torch.set_num_threads(threads)

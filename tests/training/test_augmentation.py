@@ -1,0 +1,82 @@
+from dataclasses import fields
+
+import pytest
+import torch
+
+from hf_mri.training.augmentation import Augmentation
+
+OFF = {field.name: 0.0 for field in fields(Augmentation)}
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    """Four slices of three sequences with a bright square, and its mask (background, tumor)."""
+    images = torch.rand(4, 3, 32, 32, generator=generator(1)) * 0.2
+    images[:, :, 8:14, 18:26] += 0.7
+    mask = (images.mean(1) > 0.5).float()
+    return images, torch.stack([1 - mask, mask], dim=1)
+
+
+def test_everything_off_changes_nothing(batch):
+    images, masks = Augmentation(**OFF)(*batch, generator())
+    assert torch.equal(images, batch[0])
+    assert torch.equal(masks, batch[1])
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Augmentation)])
+def test_each_switch_changes_the_images_alone(batch, name):
+    augment = Augmentation(**OFF | {name: 10.0 if name in ("rotation", "shear") else 0.9})
+    images, _ = augment(*batch, generator())
+    assert not torch.allclose(images, batch[0])
+    assert images.shape == batch[0].shape
+    assert torch.isfinite(images).all()
+
+
+@pytest.mark.parametrize(("name", "axis"), [("flip", -1), ("flip_vertical", -2)])
+def test_flips_are_exact_and_undo_themselves(batch, name, axis):
+    augment = Augmentation(**OFF | {name: 1.0})
+    once, mask = augment(*batch, generator())
+    torch.testing.assert_close(once, batch[0].flip(axis), atol=1e-5, rtol=0)
+    torch.testing.assert_close(mask, batch[1].flip(axis), atol=1e-5, rtol=0)
+    twice, _ = augment(once, None, generator())
+    torch.testing.assert_close(twice, batch[0], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["rotation", "scale", "shift", "shear", "elastic"])
+def test_image_and_mask_move_together(batch, name):
+    images, masks = batch
+    strength = 25.0 if name in ("rotation", "shear") else 0.15
+    picture = masks[:, 1:].expand(-1, 3, -1, -1).contiguous()  # an image that shows its own mask
+    moved, moved_masks = Augmentation(**OFF | {name: strength})(picture, masks, generator(3))
+    torch.testing.assert_close(moved[:, :1], moved_masks[:, 1:])
+    assert not torch.allclose(moved, picture)
+
+
+def test_the_same_seed_draws_the_same_and_slices_differ(batch):
+    one = batch[0][:1].expand(4, -1, -1, -1)
+    first, _ = Augmentation()(one, None, generator(5))
+    second, _ = Augmentation()(one, None, generator(5))
+    other, _ = Augmentation()(one, None, generator(6))
+    assert torch.equal(first, second)
+    assert not torch.allclose(first, other)
+    assert not torch.allclose(first[0], first[1])
+
+
+def test_a_dropped_sequence_shows_the_middle_one(batch):
+    images, _ = Augmentation(**OFF | {"drop_channel": 1.0})(batch[0], None, generator(2))
+    for before, after in zip(batch[0], images, strict=True):
+        for channel in range(3):
+            assert torch.equal(after[channel], before[channel]) or torch.equal(after[channel], before[1])
+
+
+def test_neighbors_change_like_their_slice(batch):
+    slices = batch[0].repeat(1, 3, 1, 1)  # three equal neighbors
+    images, _ = Augmentation(**OFF | {"gamma": 0.5, "intensity": 0.5, "drop_channel": 1.0})(
+        slices, None, generator(), sequences=3
+    )
+    torch.testing.assert_close(images[:, :3], images[:, 3:6])
+    torch.testing.assert_close(images[:, :3], images[:, 6:])

@@ -1,0 +1,106 @@
+"""train.py end to end: what it learns, what it leaves, and how it survives."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from hf_mri.evaluation.predictions import load_case
+
+
+def read_history(run) -> list[dict]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_a_segmenter_learns_the_phantom(train):
+    run = train(task="segment", max_steps=70)
+    assert read_history(run)[-1]["volume_dice"] > 0.6  # all background gives 0, a guess of the whole head about 0.1
+    assert {path.name for path in run.iterdir()} >= {"bundle", "checkpoints", "curves.png", "examples.png", "run.json"}
+    assert not list((run / "bundle").rglob("examples*")), "slices stay in the run folder"
+
+
+def test_a_classifier_learns_the_phantom(train):
+    run = train(task="classify", max_steps=60)
+    assert read_history(run)[-1]["slice_auc"] > 0.85
+
+
+def test_overlapping_organs_are_learned(train, overlapping_phantom):
+    run = train(task="segment", data=str(overlapping_phantom), max_steps=80, loss="bce_dice")
+    assert read_history(run)[-1]["volume_dice"] > 0.4
+    config = json.loads((run / "bundle" / "config.json").read_text())
+    assert config["problem_type"] == "multi_label_classification"
+
+
+def test_two_stages_end_in_one_bundle_with_thresholds_and_provenance(train):
+    run = train(task="two-stage", max_steps=4)
+    config = json.loads((run / "bundle" / "config.json").read_text())
+    training = json.loads((run / "bundle" / "training.json").read_text())
+    assert config["model_type"] == "mri_two_stage"
+    assert set(training["thresholds_from"]) == set(training["patients"]["validation"])
+    assert not set(training["patients"]["train"]) & set(training["patients"]["validation"])
+    assert training["image_hashes"]
+    assert set(training["stages"]) == {"classifier", "segmenter"}
+    case = load_case(next((run / "predictions").glob("*.npz")))
+    assert case.gate_logit is not None
+    assert case.mask_logit is not None
+
+
+def test_a_run_that_was_killed_goes_on_bit_for_bit(train, tmp_path, monkeypatch):
+    options = {"task": "segment", "max_steps": 8, "checkpoint_steps": 3, "gradient_accumulation": 2, "batch_size": 4}
+    whole = train(**options, output_dir=str(tmp_path / "whole"))
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:  # dies in its fifth step, two after the checkpoint
+        draws = iter(range(2 * 4 + 1))
+        import train as script
+
+        real = script.make_generator
+        patch.setattr(
+            script, "make_generator", lambda *place: real(*place) if next(draws, None) is not None else die()
+        )
+        with pytest.raises(KeyboardInterrupt):
+            train(**options, output_dir=str(tmp_path / "broken"))
+    resumed = train(**options, output_dir=str(tmp_path / "broken"), resume=True)
+
+    first, second = (load_file(run / "bundle" / "model.safetensors") for run in (whole, resumed))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert [line["step"] for line in read_history(resumed)] == [line["step"] for line in read_history(whole)]
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run_and_names_the_slices(train, monkeypatch):
+    from hf_mri.modeling.modeling_resunet import ResUNetForSemanticSegmentation
+
+    real, calls = ResUNetForSemanticSegmentation.compute_loss, iter(range(5))
+    monkeypatch.setattr(
+        ResUNetForSemanticSegmentation,
+        "compute_loss",
+        lambda *args: real(*args) * (1 if next(calls, None) is not None else np.nan),
+    )
+    with pytest.raises(ValueError, match=r"the loss is nan at a batch of .* slice \d+.*last good checkpoint is kept"):
+        train(task="segment", max_steps=9, checkpoint_steps=3)
+
+
+def test_a_minute_budget_ends_the_schedule_cleanly(train):
+    run = train(task="segment", max_minutes=0.02)
+    assert read_history(run)[-1]["learning_rate"] < 0.003 * 0.5
+    assert (run / "bundle" / "model.safetensors").exists()
+
+
+def test_early_stopping_and_the_best_weights(train):
+    run = train(task="classify", max_steps=60, validate_every=0.1, early_stopping=2, learning_rate=1e-9, ema=0.0)
+    assert read_history(run)[-1]["step"] < 60
+    training = json.loads((run / "bundle" / "training.json").read_text())
+    assert training["weights_from_step"] <= training["steps"]
+
+
+def test_a_single_slice_can_be_read_by_a_model_with_neighbors(train):
+    run = train(task="segment", max_steps=2, neighbors=1)
+    from hf_mri import Reader
+
+    reader = Reader.from_pretrained(run / "bundle")
+    reading = reader(np.zeros((48, 48, 3), np.uint8))
+    assert reading.masks["tumor"].shape == (1, 48, 48)
