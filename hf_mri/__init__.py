@@ -1,7 +1,5 @@
 """Find, outline and measure things in MR slices with Hugging Face tools."""
 
-from importlib.util import find_spec
-
 from transformers import (
     AutoConfig,
     AutoImageProcessor,
@@ -9,6 +7,7 @@ from transformers import (
     AutoModelForImageClassification,
     AutoModelForSemanticSegmentation,
 )
+from transformers.pipelines import PIPELINE_REGISTRY
 
 from .modeling.backbone_mri import load_imagenet_weights
 from .modeling.configuration_mri import ResUNetConfig, SliceClassifierConfig, TwoStageConfig
@@ -16,11 +15,18 @@ from .modeling.image_processing_mri import MriImageProcessor
 from .modeling.modeling_resunet import ResUNetForSemanticSegmentation
 from .modeling.modeling_slice_classifier import SliceClassifierForImageClassification
 from .modeling.modeling_two_stage import TwoStageForSemanticSegmentation, TwoStageOutput
+from .modeling.pipeline_mri import MriPipeline
+from .modeling.reader_mri import Reader
+from .modeling.reading_mri import Reading
+from .modeling.scan_mri import read_scan
 
 __version__ = "0.1.0"
 
 __all__ = [
     "MriImageProcessor",
+    "MriPipeline",
+    "Reader",
+    "Reading",
     "ResUNetConfig",
     "ResUNetForSemanticSegmentation",
     "SliceClassifierConfig",
@@ -29,11 +35,12 @@ __all__ = [
     "TwoStageForSemanticSegmentation",
     "TwoStageOutput",
     "load_imagenet_weights",
+    "read_scan",
 ]
 
 
 def _register() -> None:
-    """Make the Auto classes know our models, and `save_pretrained` put our code beside the weights."""
+    """Make the Auto classes and `pipeline` know our names, and `save_pretrained` put our code beside the weights."""
     models = (
         (SliceClassifierConfig, SliceClassifierForImageClassification, AutoModelForImageClassification),
         (ResUNetConfig, ResUNetForSemanticSegmentation, AutoModelForSemanticSegmentation),
@@ -47,21 +54,11 @@ def _register() -> None:
         config.register_for_auto_class()
         model.register_for_auto_class(auto_model)
     MriImageProcessor.register_for_auto_class()
-
-
-_register()
-
-if find_spec("hf_mri.modeling.pipeline_mri"):
-    from transformers.pipelines import PIPELINE_REGISTRY
-
-    from .modeling.pipeline_mri import MriPipeline
-    from .modeling.reader_mri import Reader
-    from .modeling.reading_mri import Reading
-    from .modeling.scan_mri import read_scan
-
     PIPELINE_REGISTRY.register_pipeline(
         "mri-reading",
         pipeline_class=MriPipeline,
         pt_model=(AutoModelForSemanticSegmentation, AutoModelForImageClassification),
     )
-    __all__ += ["MriPipeline", "Reader", "Reading", "read_scan"]
+
+
+_register()
