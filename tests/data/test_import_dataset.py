@@ -58,7 +58,7 @@ def test_the_manifest_lists_every_patient_once(lgg_dataset):
     table = read_table(lgg_dataset)
     for split, patients in manifest["patients"].items():
         assert sorted(set(table.loc[table["stored_split"] == split, "patient"])) == patients
-    assert sorted(sum(manifest["folds"], [])) == sorted(set(table["patient"]))
+    assert sorted(patient for fold in manifest["folds"] for patient in fold) == sorted(set(table["patient"]))
 
 
 def test_the_same_import_twice_gives_the_same_bytes(lgg_source, tmp_path):

@@ -61,7 +61,7 @@ def test_a_handful_of_patients_still_fills_the_splits(patients, counts):
 def test_folds_cover_everybody_once_and_are_stratified():
     rows = make_rows(60)
     folds = make_folds(rows, 5)
-    assert sorted(sum(folds, [])) == sorted(set(rows["patient"]))
+    assert sorted(patient for fold in folds for patient in fold) == sorted(set(rows["patient"]))
     shares = [rows[rows["patient"].isin(fold)]["label"].mean() for fold in folds]
     assert max(shares) - min(shares) < 0.1
     sites = [rows[rows["patient"].isin(fold)].groupby("site")["patient"].nunique() for fold in folds]
