@@ -104,7 +104,7 @@ class TabEvents:
         """Forget this visitor's reading in this tab."""
         return self._nothing(request, IDLE)
 
-    def apply_thresholds(self, *values, request: gr.Request):
+    def apply_thresholds(self, request: gr.Request, *values: float):
         """Show the same reading at other thresholds: the model does not run again."""
         reading = self.visits.get(request.session_hash, self.bundle.name)
         if reading is None:

@@ -124,6 +124,8 @@ def build_page() -> gr.Blocks:
         gr.HTML(HEAD, js_on_load=(HERE / "theme.js").read_text(encoding="utf-8"), apply_default_css=False)
         if problems or not bundles:
             gr.Markdown("\n\n".join([*(f"**Not loaded:** {line}" for line in problems), "" if bundles else HELP]))
+        if bundles:
+            add_endpoints(bundles, desks)  # before the tabs, whose own events would take the names
         if len(bundles) == 1:
             build_tab(bundles[0], desks[bundles[0].name], visits)
         elif bundles:
@@ -131,8 +133,6 @@ def build_page() -> gr.Blocks:
                 for bundle in bundles:
                     with gr.Tab(bundle.title):
                         build_tab(bundle, desks[bundle.name], visits)
-        if bundles:
-            add_endpoints(bundles, desks)
         gr.HTML(ABOUT.format(versions=list_versions(bundles), privacy=PRIVACY), elem_classes="page-foot")
         page.unload(forget)
     return page.queue(max_size=MOST_WAITING, default_concurrency_limit=16)

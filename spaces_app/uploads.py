@@ -50,6 +50,7 @@ def _link(path: Path, target: Path) -> None:
 
 def hide_folders(message: str, paths: list[str]) -> str:
     """Return an error's message with file names only: where the server keeps uploads is nobody's business."""
-    for folder in {str(Path(path).parent) for path in paths} | {tempfile.gettempdir()}:
+    folders = {str(Path(path).parent) for path in paths} | {tempfile.gettempdir()}
+    for folder in sorted(folders, key=len, reverse=True):
         message = message.replace(folder + os.sep, "")
     return message

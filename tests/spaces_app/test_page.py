@@ -219,3 +219,47 @@ def test_a_login_is_asked_for_and_checked(chromium, guarded):
         else:
             tab.get_by_text("Incorrect Credentials").wait_for()
     tab.close()
+
+
+def test_the_api_reads_and_writes(served, formats, tmp_path):
+    from gradio_client import Client, handle_file
+
+    client = Client(served[0], verbose=False, download_files=str(tmp_path))
+    assert [model["name"] for model in client.predict(api_name="/models")] == ["brain", "heart", "abdomen"]
+    files = [handle_file(str(path)) for path in formats["pages"]]
+    reading = client.predict(files=files, row_mm=1, column_mm=1, slice_mm=4, api_name="/read")
+    tumor = reading["volumes"][0]["tumor"]
+    assert any(row["positive"] for row in reading["slices"])
+    assert tumor["ml"] == tumor["voxels"] * 4 / 1000
+    nifti = client.predict(files=[handle_file(str(formats["nifti"][0]))], api_name="/read")
+    assert nifti["spacing_mm"] == [2.0, 2.0, 5.0]
+    strict = client.predict(files=files, gate_threshold=1.0, api_name="/read")
+    assert {row["stage"] for row in strict["slices"]} == {"gate"}
+    written = client.predict(files=files, kind="nifti", api_name="/write")
+    assert written.endswith("tumor.nii.gz")
+    documented = client.view_api(return_format="dict")["named_endpoints"]
+    assert sorted(documented) == ["/models", "/read", "/write"]
+
+
+def test_the_api_says_what_is_wrong(served, tmp_path):
+    from gradio_client import Client, handle_file
+    from gradio_client.exceptions import AppError
+
+    (tmp_path / "notes.txt").write_text("not a scan")
+    client = Client(served[0], verbose=False)
+    with pytest.raises(AppError, match=r"^notes\.txt: "):
+        client.predict(files=[handle_file(str(tmp_path / "notes.txt"))], api_name="/read")
+    with pytest.raises(AppError, match="no file"):
+        client.predict(files=[], api_name="/read")
+
+
+def test_many_visitors_at_once_are_all_answered(served, formats):
+    from concurrent.futures import ThreadPoolExecutor
+
+    from gradio_client import Client, handle_file
+
+    clients = [Client(served[0], verbose=False) for _ in range(8)]
+    files = [handle_file(str(formats["png"][0]))]
+    with ThreadPoolExecutor(8) as pool:
+        readings = list(pool.map(lambda client: client.predict(files=files, api_name="/read"), clients))
+    assert len({json.dumps(reading["slices"]) for reading in readings}) == 1
