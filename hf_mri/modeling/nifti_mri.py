@@ -18,6 +18,13 @@ except ImportError:
     nibabel = None
 
 
+# The fields of a header that say where voxels lie; both versions have them.
+PLACE_FIELDS = [
+    *("pixdim", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d"),
+    *("qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z"),
+]
+
+
 class Volume(NamedTuple):
     """What a format with geometry yields."""
 
@@ -50,28 +57,22 @@ def read_nifti_file(path: Path, orientation: str) -> Volume:
         raise ScanError(f"{path}: cannot be decoded as NIfTI ({reason_of(error)}); is the file whole?") from error
 
 
-def write_nifti_file(path: Path, volume: np.ndarray, geometry: Geometry, spacing: tuple | None) -> None:
-    """Write slices (S, H, W) or, of a cine, (T, S, H, W) in the source's own voxel order, affine and header.
+def write_nifti_file(path: Path, mask: np.ndarray, geometry: Geometry, spacing: tuple | None) -> None:
+    """Write a mask (S, H, W) or, of a cine, (S, H, W, T) in the source's own voxel order, with its affine and header.
 
     Without a source affine, columns point left and rows posterior, at the known spacing.
     """
     require_nibabel(path)
-    source = geometry.to_source(volume if volume.ndim == 3 else np.moveaxis(volume, 0, -1))
-    source = np.ascontiguousarray(source.astype(np.uint8))
+    source = np.ascontiguousarray(geometry.to_source(mask).astype(np.uint8))
+    affine = geometry.affine
+    if affine is None:
+        row, column, through = spacing or (1.0, 1.0, 1.0)
+        affine = np.diag([-column, -row, through or 1.0, 1.0])
+    image = nibabel.Nifti1Image(source, affine)
     if geometry.header is not None:
-        old = _header_of(geometry.header)
-        image = nibabel.Nifti1Image(source, None)
-        for name in ("pixdim", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d", "xyzt_units"):
-            image.header[name] = old[name]
-        for name in ("qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z"):
-            image.header[name] = old[name]
-        image = nibabel.Nifti1Image(source, geometry.affine, image.header)
-        for name in ("pixdim", "qform_code", "sform_code", "srow_x", "srow_y", "srow_z"):
-            image.header[name] = old[name]
-    else:
-        row, column, through = (*(spacing or (1.0, 1.0)), 1.0)[:3]
-        affine = geometry.affine if geometry.affine is not None else np.diag([-column, -row, through or 1.0, 1.0])
-        image = nibabel.Nifti1Image(source, affine)
+        header = _header_of(geometry.header)
+        for name in PLACE_FIELDS:
+            image.header[name] = header[name]
     path.write_bytes(gzip.compress(image.to_bytes(), compresslevel=1, mtime=0))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from huggingface_hub import snapshot_download
 from torch import Tensor
 from transformers import (
     AutoConfig,
@@ -39,6 +40,7 @@ from .scan_mri import Scan, read_scan
 
 MULTI_LABEL = "multi_label_classification"
 BACKGROUND = "background"
+EXPORTED = ["export.json", "openvino/*", "onnx/*"]  # graphs beside the weights, for faster engines
 READ_AHEAD = 3  # batches of slices that are read before the model asks for them
 
 
@@ -69,7 +71,9 @@ class Reader:
             raise ValueError(f"batch_size {batch_size}: must be at least 1")
         self.config = model.config
         self.processor = processor
-        self.engine = load_engine(model, engine, dtype, folder) if isinstance(engine, str) else engine
+        if isinstance(engine, str):
+            engine = load_engine(model, engine, dtype, folder or self.config.name_or_path or None)
+        self.engine = engine
         self.batch_size = batch_size
         self.keep_probabilities = keep_probabilities
         self.overlapping = self.config.problem_type == MULTI_LABEL
@@ -101,7 +105,9 @@ class Reader:
             auto = AutoModelForImageClassification
         model = auto.from_pretrained(name_or_path, **where)
         processor = AutoImageProcessor.from_pretrained(name_or_path, **where)
-        folder = Path(name_or_path) if Path(name_or_path).is_dir() else None
+        folder = Path(name_or_path)
+        if not folder.is_dir() and options.get("engine", "auto") != "torch":
+            folder = snapshot_download(str(name_or_path), revision=revision, allow_patterns=EXPORTED)
         return cls(model.to(device or best_device()), processor, folder=folder, **options)
 
     def read_scan(self, source: Any, **options: Any) -> Scan:
