@@ -56,7 +56,7 @@ def evaluate_predictions(
 
 
 def evaluate_model(
-    model: str | Path,
+    model: Any,
     data: str | Path,
     *,
     layout: str | None = None,
@@ -70,7 +70,7 @@ def evaluate_model(
     """Read every volume of a data set as `predict` would, and judge the readings.
 
     Args:
-        model: a bundle's folder, or its name on the Hub.
+        model: a bundle's folder, its name on the Hub, or a `Reader`.
         data: an imported data set, or with `layout` a publisher's folder, of which every patient is evaluated.
         layout: `lgg`, `acdc`, `uw-madison` or `folder`.
         split: of a data set.
@@ -87,10 +87,10 @@ def evaluate_model(
         raise ValueError(f"protocol {protocol!r} does not read scans; choose among patients, slices-leaky, buda")
     from hf_mri.modeling.reader_mri import Reader
 
-    reader = Reader.from_pretrained(model, **reader_options)
+    reader = copy.copy(model) if isinstance(model, Reader) else Reader.from_pretrained(model, **reader_options)
     if protocol == "buda":
         reader.config = _with_thresholds(reader.config, **BUDA_THRESHOLDS)
-    training = read_training(model)
+    training = read_training(reader.config.name_or_path)
     seen = SeenCheck(training, allowed=allow_seen or protocol == "slices-leaky")
     notes = [BUDA_NOTE] if protocol == "buda" else []
     if training is None:
@@ -113,7 +113,7 @@ def evaluate_model(
             rows,
             protocol=protocol,
             data=source.data,
-            model=_describe_model(model, reader, training),
+            model=_describe_model(reader),
             engine=_describe_engine(reader, clock.seconds, sum(len(row.truth) for row in rows)),
             seconds_without_gate=clock.seconds_without,
             seen=seen.report(),
@@ -254,10 +254,10 @@ def _with_thresholds(config: Any, **thresholds: float) -> Any:
     return changed
 
 
-def _describe_model(model: str | Path, reader: Any, training: dict | None) -> dict[str, Any]:
-    name = (training or {}).get("name") or Path(model).resolve().name if Path(model).exists() else str(model)
+def _describe_model(reader: Any) -> dict[str, Any]:
+    name = reader.config.name_or_path
     described = {
-        "name": name,
+        "name": Path(name).resolve().name if Path(name).exists() else name,
         "model_type": reader.config.model_type,
         "problem_type": reader.config.problem_type,
     }

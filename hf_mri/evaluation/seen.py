@@ -56,6 +56,8 @@ class SeenCheck:
 def read_training(model: str | Path, revision: str | None = None) -> dict[str, Any] | None:
     """Read a bundle's training.json from a folder or the Hub; None where the model has none."""
     path = Path(model) / "training.json"
+    if not str(model):
+        return None
     if not Path(model).is_dir():
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import EntryNotFoundError

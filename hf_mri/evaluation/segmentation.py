@@ -11,6 +11,7 @@ from hf_mri.evaluation.surfaces import TOLERANCE
 
 Figures = dict[str, float]
 Samples = dict[str, np.ndarray]
+LESION_COUNTS = ("truth", "found", "predicted", "false")
 
 
 def summarize_segmentation(cohort: Cohort) -> tuple[dict[str, dict], dict]:
@@ -29,12 +30,10 @@ def summarize_segmentation(cohort: Cohort) -> tuple[dict[str, dict], dict]:
             "distance_unit": cohort.unit,
             "surface_tolerance": TOLERANCE[cohort.unit],
             "distance_volumes": _count_distances(parts),
-            "lesions": _count_lesions(parts, label_figures),
             "volume": _compare_volumes(cohort, parts),
             "ci95": _find_intervals(label_figures, label_samples, cohort),
         }
-        for name in [name for name in label_figures if name.startswith("lesion_")]:
-            del entries[label][name]  # they stand in `lesions`
+        entries[label]["lesions"] = _gather_lesions(parts, entries[label])
         figures.append(label_figures)
         samples.append(label_samples)
     return entries, _average_labels(cohort, entries, figures, samples)
@@ -84,7 +83,7 @@ def _score_distances(cohort: Cohort, parts: list[LabelRow]) -> tuple[Figures, Sa
 
 
 def _score_lesions(cohort: Cohort, parts: list[LabelRow]) -> tuple[Figures, Samples]:
-    names = ("truth", "found", "predicted", "false", "dice_sum")
+    names = (*LESION_COUNTS, "dice_sum")
     counts = np.array([[getattr(part.lesions, name) for name in names] for part in parts], float)
     truth, found, predicted, false, dice = sum_by_patient(counts, cohort.row_patient, len(cohort.patients)).T
     ratios = {
@@ -100,15 +99,19 @@ def _score_lesions(cohort: Cohort, parts: list[LabelRow]) -> tuple[Figures, Samp
     return figures, samples
 
 
-def _count_lesions(parts: list[LabelRow], figures: Figures) -> dict:
-    counts = {
-        name: sum(getattr(part.lesions, name) for part in parts) for name in ("truth", "found", "predicted", "false")
-    }
-    counts |= {name.removeprefix("lesion_"): value for name, value in figures.items() if name.startswith("lesion_")}
-    if counts.get("sensitivity", 0) + counts.get("precision", 0) > 0:
-        sensitivity, precision = counts.get("sensitivity", 0), counts.get("precision", 0)
-        counts["f1"] = 2 * sensitivity * precision / (sensitivity + precision)
-    return counts
+def _gather_lesions(parts: list[LabelRow], entry: dict) -> dict:
+    """Move the figures of lesions out of a label's entry, beside their counts and under shorter names."""
+    lesions: dict = {name: sum(getattr(part.lesions, name) for part in parts) for name in LESION_COUNTS}
+    intervals = {}
+    for name in [name for name in entry if name.startswith("lesion_")]:
+        short = name.removeprefix("lesion_")
+        lesions[short] = entry.pop(name)
+        if name in entry["ci95"]:
+            intervals[short] = entry["ci95"].pop(name)
+    if lesions.get("sensitivity", 0) + lesions.get("precision", 0) > 0:
+        sensitivity, precision = lesions.get("sensitivity", 0), lesions.get("precision", 0)
+        lesions["f1"] = 2 * sensitivity * precision / (sensitivity + precision)
+    return lesions | ({"ci95": intervals} if intervals else {})
 
 
 def _describe_dice(cohort: Cohort, dice: np.ndarray, parts: list[LabelRow] | None = None) -> dict:
