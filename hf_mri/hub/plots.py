@@ -1,22 +1,30 @@
-"""The card's plots, drawn from training.json and metrics.json: figures only, never a slice of anybody."""
+"""The card's plots: curves of the training and plots of the evaluation. Figures only, never a slice of anybody."""
 
-import os
-from collections.abc import Callable
 from pathlib import Path
 
+from hf_mri.evaluation.plots import draw_plots as draw_evaluation
+from hf_mri.evaluation.plots import save_plots
 from hf_mri.hub.facts import BundleFacts
 from hf_mri.training.curves import draw_curves
 
+# Plots that a bundle may hold, in the card's order. Anything else in plots/ is refused when it is published.
 CAPTIONS = {
     "curves.png": "Loss and validation scores during training",
     "curves-classifier.png": "Loss and validation scores during training of the classifier",
     "curves-segmenter.png": "Loss and validation scores during training of the segmenter",
-    "patients.png": "Dice per patient volume, one dot a patient",
-    "sizes.png": "Dice of each volume by the true size",
-    "operating-curves.png": "ROC curve, precision and recall, and calibration, per slice",
-    "agreement.png": "Ejection fraction against the truth: difference by mean, with limits of agreement",
+    "dice_by_patient.png": "Dice per patient volume, lowest first",
+    "dice_by_size.png": "Dice of each volume by its true size",
+    "volume_agreement.png": "Volumes against the truth: difference by mean, with limits of agreement",
+    "lv_ef_agreement.png": "Ejection fraction of the left ventricle: difference by mean, with limits of agreement",
+    "rv_ef_agreement.png": "Ejection fraction of the right ventricle: difference by mean, with limits of agreement",
+    "roc.png": "ROC curve per slice, with the operating point",
+    "precision_recall.png": "Precision and recall per slice, with the operating point",
+    "reliability.png": "Observed share of positive slices by score",
+    "confusion.png": "Slices by truth and answer",
+    "gate_roc.png": "ROC curve of the classifier alone",
+    "gate_precision_recall.png": "Precision and recall of the classifier alone",
+    "gate_reliability.png": "Observed share of positive slices by the classifier's score",
 }
-INK, ACCENT = "#2b6cb0", "#c05621"
 
 
 def captions(folder: Path) -> list[tuple[str, str]]:
@@ -34,83 +42,5 @@ def draw_plots(facts: BundleFacts) -> None:
     for stage, history in histories.items():
         if history:
             draw_curves(history, folder / (f"curves-{stage}.png" if stage else "curves.png"))
-    found = facts.metrics.get("segmentation", {})
-    if any(label.get("volume_dice", {}).get("per_patient") for label in found.values()):
-        draw(folder / "patients.png", (6.4, 3.2), lambda figure: plot_patients(figure, found))
-    if facts.metrics.get("cases") and found:
-        draw(folder / "sizes.png", (6.4, 3.4), lambda figure: plot_sizes(figure, facts.metrics["cases"]))
-    curves = facts.metrics.get("classification", {}).get("curves")
-    if curves:
-        draw(folder / "operating-curves.png", (10, 3.4), lambda figure: plot_operating_curves(figure, curves))
-    pairs = [
-        case["lv_ef"] for case in facts.metrics.get("cardiac", {}).get("per_patient", {}).values() if "lv_ef" in case
-    ]
-    if len(pairs) > 1:
-        draw(folder / "agreement.png", (6.4, 3.4), lambda figure: plot_agreement(figure, pairs))
-
-
-def draw(path: Path, size: tuple[float, float], fill: Callable) -> None:
-    """Draw one figure into a file, in one piece."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    fill(figure)
-    for axes in figure.axes:
-        axes.grid(alpha=0.3)
-    aside = path.with_suffix(".writing")
-    figure.savefig(aside, format="png", dpi=110, metadata={"Software": None})
-    os.replace(aside, path)
-
-
-def plot_patients(figure, segmentation: dict) -> None:
-    """One column of dots a label, lowest patient first, and a line at the mean."""
-    axes = figure.subplots()
-    for label, found in segmentation.items():
-        dice = sorted(found["volume_dice"].get("per_patient", {}).values())
-        line = axes.plot(
-            dice, marker="o", markersize=4, linewidth=0.8, label=f"{label}, mean {sum(dice) / len(dice):.3f}"
-        )[0]
-        axes.axhline(sum(dice) / len(dice), color=line.get_color(), linewidth=0.8, linestyle="--")
-    axes.set(xlabel="patients, lowest first", ylabel="Dice per volume", ylim=(-0.02, 1.02))
-    axes.legend(loc="lower right", fontsize="small")
-
-
-def plot_sizes(figure, cases: list[dict]) -> None:
-    """Dice of each volume against the true size of what it shows: small ones are hard."""
-    axes = figure.subplots()
-    for label in sorted({label for case in cases for label in case["labels"]}):
-        found = [case["labels"][label] for case in cases if label in case["labels"]]
-        points = [(row["truth_volume"], row["dice"]) for row in found if row.get("truth_volume") and "dice" in row]
-        if points:
-            axes.scatter(*zip(*points, strict=True), s=18, alpha=0.8, label=label)
-            axes.legend(loc="lower right", fontsize="small")
-    axes.set(xlabel="true volume", ylabel="Dice", ylim=(-0.02, 1.02), xscale="log")
-
-
-def plot_operating_curves(figure, curves: dict) -> None:
-    """ROC, precision against recall, and observed share against score; a dot marks the operating point."""
-    roc, precision_recall, reliability = figure.subplots(1, 3)
-    point = curves.get("operating_point", {})
-    roc.plot(curves["roc"]["fpr"], curves["roc"]["tpr"], color=INK)
-    roc.set(xlabel="false positive rate", ylabel="true positive rate")
-    precision_recall.plot(curves["pr"]["recall"], curves["pr"]["precision"], color=INK)
-    precision_recall.set(xlabel="recall", ylabel="precision", ylim=(0, 1.02))
-    if {"fpr", "tpr", "precision"} <= point.keys():
-        roc.plot(point["fpr"], point["tpr"], "o", color=ACCENT)
-        precision_recall.plot(point["tpr"], point["precision"], "o", color=ACCENT)
-    if curves.get("reliability"):
-        reliability.plot([0, 1], [0, 1], color="0.6", linestyle="--")
-        reliability.plot(curves["reliability"]["score"], curves["reliability"]["observed"], marker="o", color=INK)
-    reliability.set(xlabel="score", ylabel="observed share")
-
-
-def plot_agreement(figure, pairs: list[list[float]]) -> None:
-    """Bland and Altman's plot of the left ventricle's ejection fraction."""
-    axes = figure.subplots()
-    differences = [predicted - truth for truth, predicted in pairs]
-    bias = sum(differences) / len(differences)
-    spread = (sum((value - bias) ** 2 for value in differences) / (len(differences) - 1)) ** 0.5
-    axes.scatter([(truth + predicted) / 2 for truth, predicted in pairs], differences, color=INK, s=18)
-    for height, style in ((bias, "-"), (bias - 1.96 * spread, "--"), (bias + 1.96 * spread, "--")):
-        axes.axhline(height, color=ACCENT, linestyle=style, linewidth=1)
-    axes.set(xlabel="mean of truth and prediction, %", ylabel="prediction - truth, points")
+    if facts.metrics:
+        save_plots(draw_evaluation(facts.metrics), folder)

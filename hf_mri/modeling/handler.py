@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 from transformers import pipeline
 
+PARAMETERS = ("outputs", "spacing", "threshold", "top_k")
 OUTPUTS = ("image-segmentation", "image-classification", "reading")
 
 
@@ -34,7 +35,8 @@ class EndpointHandler:
             data: `inputs` is one scan, a list of scans, or `{"slices": [...]}`: one scan in several images. A scan is
                 the content of a file (PNG, JPEG, TIFF, NIfTI, DICOM, or a zip of them) as bytes or base64 text, or a
                 PIL image. `parameters` may hold `outputs` ("image-segmentation", "image-classification" or "reading";
-                by default what the model is for) and `spacing` in mm between rows, columns and slices.
+                by default what the model is for), `spacing` in mm between rows, columns and slices, and, as in the
+                Hub's pipelines, `threshold` (the lowest score) and `top_k` (answers a slice).
 
         Returns:
             One answer, or a list of them for a list of scans. "image-classification" gives label and score,
@@ -45,6 +47,11 @@ class EndpointHandler:
             ValueError: the request cannot be answered; the message says why.
         """
         parameters = data.get("parameters") or {}
+        unknown = set(parameters) - set(PARAMETERS)
+        if unknown:
+            raise ValueError(
+                f"parameters {', '.join(sorted(unknown))} are unknown; this model knows {', '.join(PARAMETERS)}"
+            )
         outputs = parameters.get("outputs") or OUTPUTS[0 if self.outlines else 1]
         if outputs not in OUTPUTS:
             raise ValueError(f"parameters.outputs must be one of {', '.join(OUTPUTS)}, got {outputs!r}")
@@ -54,12 +61,12 @@ class EndpointHandler:
         scans = inputs if isinstance(inputs, list) else [inputs]
         if not scans:
             raise ValueError("inputs is an empty list: give at least one scan")
-        answers = [self.answer(scan, outputs, parameters.get("spacing")) for scan in scans]
+        answers = [self.answer(scan, outputs, parameters) for scan in scans]
         return answers if isinstance(inputs, list) else answers[0]
 
-    def answer(self, scan: Any, outputs: str, spacing: list[float] | None) -> list[Any] | dict[str, Any]:
+    def answer(self, scan: Any, outputs: str, parameters: dict[str, Any]) -> list[Any] | dict[str, Any]:
         """Read one scan and put the reading into the form that was asked for."""
-        options = {} if spacing is None else {"spacing": spacing}
+        options = {"spacing": parameters["spacing"]} if parameters.get("spacing") else {}
         with tempfile.TemporaryDirectory() as folder:
             if isinstance(scan, dict):
                 slices = scan.get("slices")
@@ -76,10 +83,12 @@ class EndpointHandler:
             return {**reading.to_dict(), "masks": masks}
         describe = self.outline if outputs == "image-segmentation" else self.classify
         several = len(reading.probability) > 1
+        lowest, most = parameters.get("threshold") or 0.0, parameters.get("top_k")
         return [
             {**entry, "slice": index} if several else entry
             for index in range(len(reading.probability))
-            for entry in describe(reading, index)
+            for entry in describe(reading, index)[:most]
+            if entry["score"] >= lowest
         ]
 
     def outline(self, reading: Any, index: int) -> list[dict[str, Any]]:

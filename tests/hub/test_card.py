@@ -134,7 +134,7 @@ def test_heart_and_abdomen_have_their_own_tables(bundle):
     card = (bundle / "README.md").read_text()
     assert "| lv: ejection fraction, points | 0.970 | -0.400 | -5.000 to 4.200 |" in card
     assert "| score | 0.861 |" in card
-    assert (bundle / "plots/agreement.png").exists()
+    assert (bundle / "plots/lv_ef_agreement.png").exists()
 
 
 def test_what_is_no_bundle_is_said(tmp_path):

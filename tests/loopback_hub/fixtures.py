@@ -6,6 +6,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,26 +15,31 @@ import pytest
 from .server import LoopbackHub
 
 
-@pytest.fixture
-def loopback_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LoopbackHub]:
-    """A running Hub that `huggingface_hub` of this process talks to, as user ada, without waiting between retries."""
+@contextmanager
+def connected_hub(cache: Path) -> Iterator[LoopbackHub]:
+    """Run a Hub that `huggingface_hub` of this process talks to, as user ada, without waiting between retries."""
     from huggingface_hub import close_session, constants
     from huggingface_hub.utils import _http
 
-    with LoopbackHub() as hub:
-        monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+    with LoopbackHub() as hub, pytest.MonkeyPatch.context() as patch:
         template = constants.HUGGINGFACE_CO_URL_TEMPLATE
-        monkeypatch.setattr(
-            constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + template[template.index("/{repo_id}") :]
-        )
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
-        monkeypatch.setattr(_http, "time", SimpleNamespace(**{**vars(time), "sleep": lambda seconds: None}))
+        patch.setattr(constants, "ENDPOINT", hub.url)
+        patch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + template[template.index("/{repo_id}") :])
+        patch.setattr(constants, "HF_HUB_OFFLINE", False)
+        patch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        patch.setattr(constants, "HF_HUB_CACHE", str(cache))
+        patch.setattr(_http, "time", SimpleNamespace(**{**vars(time), "sleep": lambda seconds: None}))
         for name, value in hub.environment("hf_writer").items():  # for processes that a test starts
-            monkeypatch.setenv(name, value)
+            patch.setenv(name, value)
         yield hub
         close_session()
+
+
+@pytest.fixture
+def loopback_hub(tmp_path: Path) -> Iterator[LoopbackHub]:
+    """A running Hub; see `connected_hub`."""
+    with connected_hub(tmp_path / "hub-cache") as hub:
+        yield hub
 
 
 @pytest.fixture
