@@ -4,6 +4,7 @@ import difflib
 from pathlib import Path
 from typing import Any
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 try:
@@ -40,7 +41,8 @@ def build_backbone(
         near = difflib.get_close_matches(name, timm.list_models(), n=3)
         hint = f"did you mean {', '.join(near)}?" if near else "timm.list_models() lists the names"
         raise ValueError(f"unknown backbone '{name}': {hint}")
-    if size := fixed_size(name, image_size, kwargs):
+    size = fixed_size(name, image_size, kwargs)
+    if size:
         kwargs["img_size"] = size
     if features_only:
         kwargs["features_only"] = True
@@ -52,6 +54,9 @@ def build_backbone(
         backbone = timm.create_model(name, pretrained=bool(pretrained), in_chans=num_channels, **kwargs)
     except (TypeError, RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(f"timm cannot build backbone '{name}' with {kwargs}: {error}") from error
+    stride = coarsest_reduction(backbone)
+    if size and size % stride:
+        raise ValueError(f"backbone '{name}' takes an image_size in multiples of {stride}, got {size}")
     names = [key for key, _ in backbone.named_parameters(remove_duplicate=False)]
     if len(names) != len(list(backbone.parameters())):
         raise ValueError(
@@ -69,6 +74,20 @@ def fixed_size(name: str, image_size: int, kwargs: dict[str, Any]) -> int | None
     if settings is None or not settings.fixed_input_size or kwargs.get("dynamic_img_size"):
         return None
     return kwargs.get("img_size", image_size)
+
+
+def coarsest_reduction(backbone: nn.Module) -> int:
+    """By how much the deepest features are smaller than the image; 1 where timm does not say."""
+    info = getattr(backbone, "feature_info", None) or [{"reduction": 1}]
+    reductions = info.reduction() if hasattr(info, "reduction") else [level["reduction"] for level in info]
+    return max(reductions)
+
+
+def pad_to_multiple(pixel_values: Tensor, multiple: int) -> Tensor:
+    """Pad (B, C, H, W) at the bottom and the right with zeros, so that no backbone loses or rejects a border."""
+    height, width = pixel_values.shape[-2:]
+    bottom, right = -height % multiple, -width % multiple
+    return F.pad(pixel_values, (0, right, 0, bottom)) if bottom or right else pixel_values
 
 
 def check_pixel_values(pixel_values: Tensor, num_channels: int, size: int | None) -> None:

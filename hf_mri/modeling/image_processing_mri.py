@@ -37,7 +37,7 @@ class MriImageProcessor(BaseImageProcessor):
         image_mean: Subtracted from each channel.
         image_std: Divides each channel.
         orientation: How the slices of the training set lie; a reader turns other scans into this.
-        problem_type: The model's: says whether `post_process_semantic_segmentation` finds overlapping labels.
+        problem_type: The model's: tells `post_process_semantic_segmentation` whether labels overlap.
     """
 
     model_input_names = ["pixel_values"]  # noqa: RUF012
@@ -209,6 +209,7 @@ class MriImageProcessor(BaseImageProcessor):
         target_sizes: Sequence[tuple[int, int]] | None = None,
         return_probabilities: bool = False,
         threshold: float = 0.5,
+        problem_type: str | None = None,
     ) -> list[Tensor]:
         """Bring the model's answer back to the original height and width.
 
@@ -217,6 +218,7 @@ class MriImageProcessor(BaseImageProcessor):
             target_sizes: Height and width of each original slice; the model's own without it.
             return_probabilities: Return the probabilities of all labels instead of masks.
             threshold: A pixel belongs to a label from this probability; see `to_masks`.
+            problem_type: The model's; the processor's own without it.
 
         Returns:
             For each slice label indices (H, W) int64, or bool (L, H, W) for overlapping labels, or float (L, H, W)
@@ -225,7 +227,7 @@ class MriImageProcessor(BaseImageProcessor):
         logits = outputs.logits
         if target_sizes is not None and len(target_sizes) != len(logits):
             raise ValueError(f"{len(target_sizes)} target_sizes for {len(logits)} slices: give one each")
-        overlapping = self.problem_type == "multi_label_classification"
+        overlapping = (problem_type or self.problem_type) == "multi_label_classification"
         results = []
         for number, probabilities in enumerate(to_probabilities(logits, overlapping).split(1)):
             if target_sizes is not None:

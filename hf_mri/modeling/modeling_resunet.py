@@ -8,7 +8,15 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import SemanticSegmenterOutput
 
-from .backbone_mri import build_backbone, check_pixel_values, extract_features, fixed_size, initialize
+from .backbone_mri import (
+    build_backbone,
+    check_pixel_values,
+    coarsest_reduction,
+    extract_features,
+    fixed_size,
+    initialize,
+    pad_to_multiple,
+)
 from .configuration_mri import ResUNetConfig
 from .losses_mri import segmentation_loss
 
@@ -111,12 +119,13 @@ class ResUNetForSemanticSegmentation(PreTrainedModel):
     def __init__(self, config: ResUNetConfig):
         super().__init__(config)
         if config.backbone is None:
-            self.fixed_size = None
+            self.fixed_size, self.stride = None, 1
             self.encoder = ResidualEncoder(config.num_channels, config.hidden_sizes)
             encoder_channels = config.hidden_sizes
         else:
             self.backbone = self.build_backbone()
             self.fixed_size = fixed_size(config.backbone, config.image_size, config.backbone_kwargs)
+            self.stride = coarsest_reduction(self.backbone)
             encoder_channels = self.backbone.feature_info.channels()
         self.decoder = ResidualDecoder(encoder_channels, config)
         self.head = nn.Conv2d(config.decoder_channels[-1], config.num_labels, 1)
@@ -148,18 +157,21 @@ class ResUNetForSemanticSegmentation(PreTrainedModel):
             `loss` where labels are given, and `logits` (B, L, H, W) at the height and width of the input.
         """
         check_pixel_values(pixel_values, self.config.num_channels, self.fixed_size)
-        if self.config.backbone is None:
-            features = self.encoder(pixel_values)
-        else:
-            features = extract_features(self.backbone, pixel_values)
-        size = pixel_values.shape[-2:]
-        levels = self.decoder(features, size)
-        logits = resize(self.head(levels[-1]), size)
+        height, width = pixel_values.shape[-2:]
+        padded = pad_to_multiple(pixel_values, self.stride)
+
+        def upsample(logits: Tensor) -> Tensor:
+            return resize(logits, padded.shape[-2:])[..., :height, :width]
+
+        features = self.encoder(padded) if self.config.backbone is None else extract_features(self.backbone, padded)
+        levels = self.decoder(features, padded.shape[-2:])
+        logits = upsample(self.head(levels[-1]))
         loss = None
         if labels is not None:
             loss = self.compute_loss(logits, labels)
             if self.config.deep_supervision and self.training:
-                loss = self._add_auxiliary_losses(loss, levels, labels, size)
+                coarser = zip(self.auxiliary_heads, levels[-1 - AUXILIARY_LEVELS : -1], strict=True)
+                loss = self._add_losses(loss, [upsample(head(level)) for head, level in coarser], labels)
         if return_dict is False:
             return (logits,) if loss is None else (loss, logits)
         return SemanticSegmenterOutput(loss=loss, logits=logits)
@@ -178,13 +190,11 @@ class ResUNetForSemanticSegmentation(PreTrainedModel):
             tversky_gamma=config.tversky_gamma,
         )
 
-    def _add_auxiliary_losses(
-        self, loss: Tensor, levels: list[Tensor], labels: Tensor, size: tuple[int, int]
-    ) -> Tensor:
-        """Weighted mean of the losses at the last levels, each half the weight of the next finer one."""
+    def _add_losses(self, loss: Tensor, coarser: list[Tensor], labels: Tensor) -> Tensor:
+        """Weighted mean of the loss and those of coarser logits, each with half the weight of the next finer one."""
         total, share = 1.0, 1.0
-        for head, level in zip(reversed(self.auxiliary_heads), reversed(levels[:-1]), strict=False):
+        for logits in reversed(coarser):
             share /= 2
-            loss = loss + share * self.compute_loss(resize(head(level), size), labels)
+            loss = loss + share * self.compute_loss(logits, labels)
             total += share
         return loss / total

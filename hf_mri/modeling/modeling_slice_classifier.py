@@ -7,7 +7,15 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import ImageClassifierOutput
 
-from .backbone_mri import build_backbone, check_pixel_values, extract_features, fixed_size, initialize
+from .backbone_mri import (
+    build_backbone,
+    check_pixel_values,
+    coarsest_reduction,
+    extract_features,
+    fixed_size,
+    initialize,
+    pad_to_multiple,
+)
 from .configuration_mri import SliceClassifierConfig
 from .losses_mri import classification_loss
 
@@ -22,6 +30,7 @@ class SliceClassifierForImageClassification(PreTrainedModel):
         super().__init__(config)
         self.backbone = self.build_backbone()
         self.fixed_size = fixed_size(config.backbone, config.image_size, config.backbone_kwargs)
+        self.stride = coarsest_reduction(self.backbone)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(self._num_features(), config.num_labels)
         self.post_init()
@@ -66,6 +75,7 @@ class SliceClassifierForImageClassification(PreTrainedModel):
             `loss` where labels are given, and `logits` (B, L).
         """
         check_pixel_values(pixel_values, self.config.num_channels, self.fixed_size)
+        pixel_values = pad_to_multiple(pixel_values, self.stride)
         if self.config.backbone_kwargs.get("features_only"):
             pooled = extract_features(self.backbone, pixel_values)[-1].mean(dim=(2, 3))
         else:

@@ -51,11 +51,23 @@ def test_any_number_of_channels(backbone: str | None, channels: int):
     assert segment(make_model(backbone=backbone, num_channels=channels)).shape == (2, 2, 64, 64)
 
 
+def test_a_border_that_the_strides_leave_over_counts():
+    """ConvNeXt's stem of stride 4 would drop the last three rows of 251."""
+    model = make_model(backbone="test_convnext")
+    slices = torch.zeros(1, 3, 67, 64)
+    changed = slices.clone()
+    changed[:, :, 66] = 1
+    with torch.no_grad():
+        assert not torch.equal(model(slices).logits, model(changed).logits)
+
+
 @pytest.mark.parametrize("backbone", ["test_vit", "test_maxvit"])
 def test_backbones_of_fixed_size_say_which(backbone: str):
     model = make_model(backbone=backbone)
     with pytest.raises(ValueError, match=r"takes images of 64x64 pixels only, got 96x64: set the processor's size"):
         model(torch.zeros(1, 3, 96, 64))
+    with pytest.raises(ValueError, match=r"takes an image_size in multiples of (16|32), got 70"):
+        make_model(backbone=backbone, image_size=70)
 
 
 @pytest.mark.parametrize("decoder_channels", [[8], [8, 8], [8, 8, 8, 8], [16, 8, 8, 8, 8], [8] * 7])
@@ -100,18 +112,14 @@ def test_deep_supervision_costs_nothing_in_evaluation():
     assert not torch.equal(model.train()(pixel_values, labels).loss, plain.train()(pixel_values, labels).loss)
 
 
-def test_the_auxiliary_losses_are_a_weighted_mean():
-    model = make_model(deep_supervision=True, decoder_channels=[8, 8, 4])
-    size, labels = (8, 8), torch.randint(0, 2, (2, 8, 8))
-    levels = [torch.randn(2, 8, 2, 2), torch.randn(2, 8, 4, 4), torch.randn(2, 4, 8, 8)]
-    upsample = torch.nn.Upsample(size, mode="bilinear")
-    coarse, fine = (
-        model.compute_loss(upsample(head(level)), labels)
-        for head, level in zip(model.auxiliary_heads, levels, strict=False)
+def test_coarser_losses_weigh_half_as_much_each():
+    model, labels = make_model(), torch.randint(0, 2, (2, 8, 8))
+    coarse, fine, full = torch.randn(3, 2, 2, 8, 8)
+    expected = (
+        sum(weight * model.compute_loss(logits, labels) for logits, weight in ((full, 4), (fine, 2), (coarse, 1))) / 7
     )
-    full = model.compute_loss(model.head(levels[2]), labels)
-    expected = (full + fine / 2 + coarse / 4) / 1.75
-    assert torch.allclose(model._add_auxiliary_losses(full, levels, labels, size), expected)
+    found = model._add_losses(model.compute_loss(full, labels), [coarse, fine], labels)
+    assert torch.allclose(found, expected)
 
 
 @pytest.mark.parametrize("backbone", [None, "test_efficientnet"])

@@ -59,8 +59,10 @@ def test_any_number_of_channels(channels: int, backbone: str):
     assert classify(make_model(backbone, num_channels=channels)).shape == (2, 2)
 
 
-def test_odd_sizes():
-    assert make_model()(torch.randn(1, 3, 251, 197)).logits.shape == (1, 2)
+@pytest.mark.parametrize("features_only", [False, True])
+def test_odd_sizes(features_only: bool):
+    model = make_model(backbone_kwargs={"features_only": features_only})
+    assert model(torch.randn(1, 3, 251, 197)).logits.shape == (1, 2)
 
 
 def test_features_only_leaves_out_the_wide_last_layer():
