@@ -1,0 +1,86 @@
+"""What lies in the output folder, and whether the page opens in a real browser without a complaint."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hf_mri.evaluation.evaluate import evaluate_model
+from hf_mri.evaluation.report import read_metrics, write_headline
+from hf_mri.evaluation.worst import WorstCases
+from tests.evaluation.builders import make_case, make_masks, make_reader, write_lgg
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("evaluation")
+    patients = tuple(f"TCGA_{site}_000{number}_20000101" for number, site in enumerate(("CS", "CS", "DU")))
+    reader, _ = make_reader(gate_threshold=0.3)
+    evaluate_model(reader, write_lgg(folder / "raw", patients), layout="lgg", output=folder / "out")
+    return folder / "out"
+
+
+def test_the_folder_holds_metrics_page_and_plots(output: Path) -> None:
+    metrics = json.loads((output / "metrics.json").read_text())
+    assert metrics["schema"] == 1
+    names = {path.stem for path in (output / "plots").glob("*.png")}
+    assert names >= {"dice_by_patient", "volume_agreement", "roc", "precision_recall", "reliability", "confusion"}
+    assert read_metrics(output) == read_metrics(output / "metrics.json") == metrics
+    assert write_headline(metrics).startswith("Dice 1.000 per patient")
+
+
+def test_the_page_needs_nothing_else(output: Path) -> None:
+    page = (output / "report.html").read_text()
+    assert not re.search(r'(?:src|href)="(?!data:|#)', page)
+    assert "<script" not in page
+    assert page.count("data:image/jpeg") == 9  # three patients of three slices: image, truth and prediction
+    for part in ("masks", "slices", "gate", "parts", "method", "worst"):
+        assert f'id="{part}"' in page
+    identifiers = re.findall(r'\sid="([^"]+)"', page)
+    assert len(identifiers) == len(set(identifiers))
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "scheme"), [(1100, "light"), (390, "dark")])
+def test_the_page_opens_without_errors(output: Path, width: int, scheme: str) -> None:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
+    from playwright.sync_api import sync_playwright
+
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: complaints.append(request.url) if "http" in request.url[:5] else None)
+        page.goto((output / "report.html").as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") == width  # nothing sticks out sideways
+        assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
+        assert complaints == []
+        browser.close()
+
+
+def test_only_the_lowest_cases_are_kept() -> None:
+    from hf_mri.evaluation.cases import reduce_case
+
+    worst = WorstCases(shown=2)
+    truth, _ = make_masks(0)
+    for shift, patient in ((3, "low"), (0, "perfect"), (1, "fair"), (4, "lowest")):
+        case = make_case(truth, np.roll(truth, shift, axis=2), patient, images=np.zeros((*truth.shape, 3), np.uint8))
+        worst.consider(case, reduce_case(case))
+    assert [picture.row.patient for picture in worst.sort()] == ["lowest", "low"]
+
+
+def test_a_foreign_file_is_no_evaluation(tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text("{}")
+    with pytest.raises(ValueError, match="not the metrics of an evaluation"):
+        read_metrics(tmp_path)
+    with pytest.raises(ValueError, match="no such file"):
+        read_metrics(tmp_path / "other.json")
