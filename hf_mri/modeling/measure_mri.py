@@ -11,11 +11,9 @@ from scipy.spatial.distance import pdist
 VENTRICLES = ("left ventricle", "right ventricle")
 
 
-def measure_slice(mask: np.ndarray, spacing: tuple | None) -> dict[str, Any] | None:
-    """Area and box [left, top, width, height] of a slice's mask (H, W); None where it is empty."""
+def measure_slice(mask: np.ndarray, spacing: tuple | None) -> dict[str, Any]:
+    """Area and box [left, top, width, height] of a slice's mask (H, W), which is not empty."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return None
     pixels = int(mask.sum())
     left, top = int(columns[0]), int(rows[0])
     return {

@@ -63,7 +63,7 @@ def write_nifti_file(path: Path, mask: np.ndarray, geometry: Geometry, spacing: 
     Without a source affine, columns point left and rows posterior, at the known spacing.
     """
     require_nibabel(path)
-    source = np.ascontiguousarray(geometry.to_source(mask).astype(np.uint8))
+    source = geometry.to_source(mask).astype(np.uint8)  # keeps the memory's order, which is mostly the file's
     affine = geometry.affine
     if affine is None:
         row, column, through = spacing or (1.0, 1.0, 1.0)

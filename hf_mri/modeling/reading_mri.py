@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -132,6 +133,7 @@ class Reading:
         shape = self.geometry.shape
         columns, rows = shape[self.geometry.axes[2]], shape[self.geometry.axes[1]]
         count = len(self.probability) // self.phases
+        gate, positive = self.gate_probability, self.positive
         return {
             "schema": SCHEMA,
             "source": self.source,
@@ -142,7 +144,7 @@ class Reading:
             "spacing_mm": list(self.spacing) if self.spacing else None,
             "phases": self.phases,
             "warnings": self.warnings,
-            "slices": [self._slice_dict(index, count) for index in range(len(self.probability))],
+            "slices": [self._slice_dict(index, count, gate, positive) for index in range(len(self.probability))],
             "volumes": [
                 {
                     label: measure_volume(mask[phase * count : (phase + 1) * count], self.spacing)
@@ -153,9 +155,9 @@ class Reading:
             "cine": measure_cine(self.masks, self.spacing, self.phases),
         }
 
-    def _slice_dict(self, index: int, count: int) -> dict[str, Any]:
-        regions = {label: measure_slice(mask[index], self.spacing) for label, mask in self.masks.items()}
-        gate = self.gate_probability
+    def _slice_dict(self, index: int, count: int, gate: np.ndarray | None, positive: np.ndarray) -> dict[str, Any]:
+        pages = {label: mask[index] for label, mask in self.masks.items()}
+        regions = {label: measure_slice(page, self.spacing) for label, page in pages.items() if page.any()}
         return {
             "index": index % count,
             "phase": index // count,
@@ -163,8 +165,8 @@ class Reading:
             "probability": round(float(self.probability[index]), 6),
             "gate_probability": None if gate is None else round(float(gate[index]), 6),
             "stage": str(self.stage[index]),
-            "positive": bool(self.positive[index]),
-            "regions": {label: region for label, region in regions.items() if region},
+            "positive": bool(positive[index]),
+            "regions": regions,
         }
 
     def save(self, folder: str | Path, only: Iterable[str] | None = None) -> list[Path]:
@@ -201,17 +203,24 @@ class Reading:
         return written
 
     def _save_masks(self, folder: Path) -> list[Path]:
-        written, empty = [], None
-        for label, mask in self.masks.items():
-            place = folder / "masks" / file_name(label)
-            place.mkdir(parents=True, exist_ok=True)
-            for index, page in enumerate(mask):
-                if page.any():
-                    data = encode_mask(page)
-                else:  # most slices: encoded once
-                    data = empty = empty or encode_mask(page)
-                written.append(replace_file(place / f"{slice_name(index)}.png", lambda p, d=data: p.write_bytes(d)))
-        return written
+        """All masks into a folder aside, which then takes its place: one rename instead of one a slice."""
+        empty, place = None, folder / "masks"
+        aside = Path(tempfile.mkdtemp(dir=folder, prefix=".masks"))
+        try:
+            for label, mask in self.masks.items():
+                (aside / file_name(label)).mkdir()
+                for index, page in enumerate(mask):
+                    if page.any():
+                        data = encode_mask(page)
+                    else:  # most slices: encoded once
+                        data = empty = empty or encode_mask(page)
+                    (aside / file_name(label) / f"{slice_name(index)}.png").write_bytes(data)
+            aside.chmod(0o755)
+            shutil.rmtree(place, ignore_errors=True)
+            aside.rename(place)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        return sorted(place.glob("*/*.png"))
 
     def _run_lengths(self) -> str:
         sink = io.StringIO()
@@ -274,6 +283,8 @@ def foreground_masks(
     probability: Mapping[str, np.ndarray | Tensor], threshold: float, overlapping: bool
 ) -> dict[str, np.ndarray]:
     """Masks by label from the probabilities of all foreground labels, of one shape (H, W) or (S, H, W)."""
+    if len(probability) == 1:
+        return {label: np.asarray(values) >= np.float32(threshold) for label, values in probability.items()}
     if next(iter(probability.values())).ndim == 3:  # slice by slice: a volume's labels in float32 would be large
         pages = [
             foreground_masks(dict(zip(probability, page, strict=True)), threshold, overlapping)
@@ -295,10 +306,17 @@ def remove_small_components(mask: np.ndarray, smallest: int) -> np.ndarray:
     if smallest > 1:
         for page in mask.reshape(-1, *mask.shape[-2:]):
             if page.any():
-                regions, _ = ndimage.label(page, np.ones((3, 3)))
+                part = page[_box(page)]
+                regions, _ = ndimage.label(part, np.ones((3, 3)))
                 sizes = np.bincount(regions.ravel())
-                page &= sizes[regions] >= smallest
+                part &= sizes[regions] >= smallest
     return mask
+
+
+def _box(page: np.ndarray) -> tuple[slice, slice]:
+    """The rows and columns that hold everything in a mask (H, W) that is not empty."""
+    rows, columns = (np.flatnonzero(page.any(axis=axis)) for axis in (1, 0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def decide_stage(masks: dict[str, np.ndarray], passed: np.ndarray) -> np.ndarray:

@@ -129,9 +129,13 @@ def _read_path(path: Path, orientation: str, series: str | None) -> Scan:
 
 
 def _kind_of(path: Path) -> str:
-    """What a file holds, by its first bytes; refused where its ending says something else."""
+    """What a file holds, by its first bytes."""
     with path.open("rb") as file:
-        head = file.read(352)
+        return _check_kind(path, file.read(352))
+
+
+def _check_kind(path: Path, head: bytes) -> str:
+    """What a file's first bytes say that it holds; refused where its ending says something else."""
     if not head:
         raise ScanError(f"{path}: the file is empty; get it again")
     claimed = next((kind for ending, kind in ENDINGS.items() if path.name.lower().endswith(ending)), None)
@@ -215,8 +219,9 @@ def _read_rasters(paths: list[Path], name: str) -> Scan:
     """One slice a file, all of one size."""
     pages = []
     for path in paths:
-        _kind_of(path)
-        pages.append(decode_raster(path.read_bytes(), str(path)))
+        data = path.read_bytes()
+        _check_kind(path, data[:352])
+        pages.append(decode_raster(data, str(path)))
     first = pages[0]
     for path, page in zip(paths, pages, strict=True):
         if page.shape[1:] != first.shape[1:]:
