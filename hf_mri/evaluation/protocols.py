@@ -49,7 +49,6 @@ def prepare_like_buda(volume: TruthVolume) -> TruthVolume:
         },
         spacing=_scale_spacing(volume.spacing, scale),
         columns=volume.columns,
-        hashes=volume.hashes,
     )
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hf_mri.data.hashes import hash_pixels
 from hf_mri.evaluation.volumes import TruthVolume
 
 # Validation patients chose the weights and thresholds: figures on them flatter as well.
@@ -29,7 +30,8 @@ class SeenCheck:
         Raises:
             ValueError: it was, and that is not allowed.
         """
-        images = sum(digest in self.hashes for digest in volume.hashes)
+        # The hashes of training leave out slices that show next to nothing, so that these are no finding here either.
+        images = sum(hash_pixels(image) in self.hashes for image in volume.images) if self.hashes else 0
         split = self.known.get(volume.patient)
         if not images and split is None:
             return

@@ -87,7 +87,11 @@ def summarize_rows(
         "notes": [*(notes or []), *PROTOCOL_NOTES.get(protocol, []), *_note_spacing(cohort)],
         "seen_in_training": seen or False,
         "data": {**(data or {}), **_count(cohort)},
-        "model": {**(model or {}), "labels": cohort.labels or list(classes[1:]), **_collect_thresholds(rows)},
+        "model": {
+            **_without_thresholds(model or {}),
+            "labels": cohort.labels or list(classes[1:]),
+            **_collect_thresholds(rows),
+        },
         "engine": engine or {"name": "stored predictions"},
         "versions": _list_versions(),
     }
@@ -138,6 +142,11 @@ def _collect_thresholds(rows: list[CaseRow]) -> dict[str, Any]:
     by_fold = {str(row.columns.get("fold", "")): row.thresholds for row in rows}
     different = {tuple(sorted(thresholds.items())) for thresholds in by_fold.values()}
     return {"thresholds": rows[0].thresholds} if len(different) == 1 else {"thresholds_by_fold": by_fold}
+
+
+def _without_thresholds(model: dict[str, Any]) -> dict[str, Any]:
+    """Facts of a model may come from another evaluation of it; its thresholds are not those applied here."""
+    return {name: value for name, value in model.items() if not name.startswith("thresholds")}
 
 
 def _note_spacing(cohort: Cohort) -> list[str]:

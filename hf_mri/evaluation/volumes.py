@@ -11,7 +11,6 @@ import numpy as np
 
 from hf_mri.data.dataset_folder import load_rows, read_entry, read_summary
 from hf_mri.data.datasets_table import LAYOUTS, OVERLAPPING, DatasetEntry
-from hf_mri.data.hashes import describe_picture, hash_pixels
 from hf_mri.data.rows import BadFile, Row, open_source
 
 # Columns that every row has or that say where a slice lies; all others may part the patients in a breakdown.
@@ -31,7 +30,6 @@ class TruthVolume:
     truth: dict[str, np.ndarray]  # by foreground label, bool (S, H, W)
     spacing: tuple[float, float, float | None] | None
     columns: dict[str, Any]
-    hashes: list[str]  # one a slice that shows something
 
 
 @dataclass
@@ -108,7 +106,6 @@ def _stack_volumes(rows: Iterator[Row | BadFile], entry: DatasetEntry) -> Iterat
             truth=split_mask(masks, entry),
             spacing=None if first["spacing"] is None else tuple(first["spacing"]),
             columns={name: first[name] for name in first if name not in PLACE_COLUMNS and _is_known(first[name])},
-            hashes=[hash_pixels(image) for image in images if describe_picture(image).any()],
         )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hf_mri.data.hashes import hash_pixels
 from hf_mri.evaluation.evaluate import evaluate_folds, evaluate_model, evaluate_predictions
 from hf_mri.evaluation.predictions import load_cases, save_case
 from hf_mri.evaluation.protocols import prepare_like_buda
@@ -59,7 +60,7 @@ def test_seen_patients_and_images_are_refused_or_marked(tmp_path: Path) -> None:
 
     # The same pictures under another patient's name.
     with open_volumes(data, "lgg") as source:
-        hashes = [digest for volume in source.volumes if volume.patient == DU for digest in volume.hashes]
+        hashes = [hash_pixels(image) for volume in source.volumes if volume.patient == DU for image in volume.images]
     (tmp_path / "training.json").write_text(json.dumps({"patients": {"train": ["other"]}, "image_hashes": hashes[:2]}))
     with pytest.raises(ValueError, match=f"patient {DU} has 2 images that the model was trained on"):
         evaluate_model(reader, data, layout="lgg")
@@ -128,7 +129,7 @@ def test_buda_drops_the_ends_crops_and_clips() -> None:
     images[2, 15, 25] = 255
     truth = np.zeros((5, 40, 60), bool)
     truth[2, 10:30, 20:35] = True  # the left half of what is bright
-    volume = TruthVolume("A", "A", images, {"tumor": truth}, (1.0, 1.0, 5.0), {}, [])
+    volume = TruthVolume("A", "A", images, {"tumor": truth}, (1.0, 1.0, 5.0), {})
     prepared = prepare_like_buda(volume)
     assert prepared.images.shape == (3, 256, 256, 3)
     assert prepared.images.dtype == np.uint8
