@@ -36,7 +36,8 @@ class MriImageProcessor(BaseImageProcessor):
             then play no part.
         image_mean: Subtracted from each channel.
         image_std: Divides each channel.
-        orientation: How the slices of the training set lie; a reader turns other scans into this.
+        orientation: How the slices of the training set lie: where columns, rows and slices point, or `as stored`; a
+            reader turns other scans into this.
         problem_type: The model's: tells `post_process_semantic_segmentation` whether labels overlap.
     """
 
@@ -55,7 +56,7 @@ class MriImageProcessor(BaseImageProcessor):
         zscore: bool = False,
         image_mean: Sequence[float] | None = None,
         image_std: Sequence[float] | None = None,
-        orientation: str = "RAS axial as stored",
+        orientation: str = "LPS",
         problem_type: str = "single_label_classification",
         **kwargs: Any,
     ):

@@ -308,7 +308,10 @@ class _Queues:
         highest = highest_foreground_logit(logits, list(reader.foreground), reader.overlapping)
         sizes = [work.scan.slices.shape[1:3] for work, _ in batch]
         probabilities = reader.processor.post_process_semantic_segmentation(
-            SemanticSegmenterOutput(logits=logits), target_sizes=sizes, return_probabilities=True
+            SemanticSegmenterOutput(logits=logits),
+            target_sizes=sizes,
+            return_probabilities=True,
+            problem_type=reader.config.problem_type,
         )
         for (work, index), logit, probability in zip(batch, highest, probabilities, strict=True):
             work.left -= 1
