@@ -10,6 +10,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command("card")(card)
     app.command("publish")(publish)
+    app.command("publish-space")(publish_space)
 
 
 Bundle = Annotated[Path, typer.Argument(help="Folder of a finished model, such as RUN/bundle.")]
@@ -40,4 +41,17 @@ def publish(
     from hf_mri.hub.publish import publish as run
 
     done = run(bundle, repo, private=private, create_pr=pr, tag=tag, message=message)
+    typer.echo(f"{done.url} at {done.revision[:12]}" + ("" if done.changed else ", where these files were already"))
+
+
+def publish_space(
+    repo: Annotated[str, typer.Argument(help="NAMESPACE/NAME on the Hub; it is made if it does not exist.")],
+    model: Annotated[str | None, typer.Option(help="Hub ids that the page offers, separated by commas.")] = None,
+    private: Annotated[bool, typer.Option("--private", help="Make the Space private.")] = False,
+    message: Annotated[str | None, typer.Option(help="Message of the commit.")] = None,
+) -> None:
+    """Publish the web page as a Space, with this package as a wheel beside it."""
+    from hf_mri.hub.space import publish_space as run
+
+    done = run(repo, model=model, private=private, message=message)
     typer.echo(f"{done.url} at {done.revision[:12]}" + ("" if done.changed else ", where these files were already"))

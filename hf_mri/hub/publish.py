@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
+from huggingface_hub.constants import REPO_TYPES_URL_PREFIXES
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -76,7 +77,7 @@ def publish(
         if not exists:
             api.create_repo(repo_id, private=private, exist_ok=True)
         message = message or f"Publish {repo_id.partition('/')[2]}"
-        published = upload(api, list_contents(bundle), repo_id, create_pr, message)
+        published = upload(api, list_contents(bundle), repo_id, message, create_pr=create_pr)
         if tag:
             add_tag(api, repo_id, tag, published.revision)
     access = {"HF_ENDPOINT": api.endpoint, "HF_TOKEN": token or get_token() or ""}
@@ -127,25 +128,33 @@ def check_repo(api: HfApi, repo_id: str, private: bool, create_pr: bool, tag: st
     return True
 
 
-def upload(api: HfApi, files: dict[str, Path], repo_id: str, create_pr: bool, message: str) -> Published:
-    """Make the repository equal to the bundle in one commit, or in none if it is equal already."""
-    head = api.model_info(repo_id).sha
-    remote = {
-        file.path: file
-        for file in api.list_repo_tree(repo_id, recursive=True, revision=head)
-        if isinstance(file, RepoFile)
-    }
+def upload(
+    api: HfApi,
+    files: dict[str, Path],
+    repo_id: str,
+    message: str,
+    *,
+    create_pr: bool = False,
+    repo_type: str = "model",
+) -> Published:
+    """Make the repository equal to these files in one commit, or in none if it is equal already."""
+    kind = {"repo_type": repo_type}
+    head = api.repo_info(repo_id, **kind).sha
+    tree = api.list_repo_tree(repo_id, recursive=True, revision=head, **kind)
+    remote = {file.path: file for file in tree if isinstance(file, RepoFile)}
+    url = f"{api.endpoint}/{REPO_TYPES_URL_PREFIXES.get(repo_type, '')}{repo_id}"
     gone = [name for name in remote if name not in files and name not in OWN]
     if not gone and all(name in remote and is_same(path, remote[name]) for name, path in files.items()):
         logger.info("%s holds these files already", repo_id)
-        return Published(f"{api.endpoint}/{repo_id}", head, changed=False)
+        return Published(url, head, changed=False)
     operations = [CommitOperationAdd(name, path) for name, path in files.items()]
     operations += [CommitOperationDelete(name) for name in gone]
+    options = {"commit_message": message, "create_pr": create_pr, "parent_commit": head, **kind}
     try:
-        made = api.create_commit(repo_id, operations, commit_message=message, create_pr=create_pr, parent_commit=head)
+        made = api.create_commit(repo_id, operations, **options)
     except RuntimeError as error:  # how the client wraps what went wrong with one large file
         raise error.__cause__ if isinstance(error.__cause__, HTTPError) else error from None
-    return Published(made.pr_url or f"{api.endpoint}/{repo_id}", made.oid, changed=True)
+    return Published(made.pr_url or url, made.oid, changed=True)
 
 
 def is_same(path: Path, remote: RepoFile) -> bool:

@@ -91,9 +91,8 @@ def test_segmentation_over_http_gives_the_pipelines_own_mask(handlers, serve):
     with_parameters = serve(handler).image_segmentation(encode(SLICES[0]), threshold=0.01)  # posted as JSON and base64
     assert np.array_equal(np.asarray(with_parameters[0].mask), np.asarray(found.mask))
     assert serve(handler).image_segmentation(encode(SLICES[0]), threshold=1.0) == []
-    with pytest.raises(HfHubHTTPError, match="400") as caught:
+    with pytest.raises(HfHubHTTPError, match="mask_threshold are unknown"):
         serve(handler).image_segmentation(encode(SLICES[0]), mask_threshold=0.3)
-    assert "mask_threshold" in str(caught.value)
 
 
 def test_classification_over_http(handlers, serve):

@@ -71,7 +71,7 @@ def hub(finished_bundles, tmp_path_factory) -> Iterator[LoopbackHub]:
         config = (bundle / "config.json").read_bytes()
         model.save_pretrained(bundle)
         (bundle / "config.json").write_bytes(config)
-        second = upload(HfApi(), list_contents(bundle), "ada/two", create_pr=False, message="Second")
+        second = upload(HfApi(), list_contents(bundle), "ada/two", "Second")
         assert first.revision != second.revision
         files = hub.repo("ada/two").files
         hub.add_repo("bob/private", private=True, files=files)

@@ -93,6 +93,7 @@ class Repo:
     private: bool = False
     gated: bool = False
     sdk: str | None = None
+    variables: dict[str, str] = field(default_factory=dict)
     allowed: set[str] = field(default_factory=set)
     branches: dict[str, Commit] = field(default_factory=dict)
     tags: dict[str, Commit] = field(default_factory=dict)

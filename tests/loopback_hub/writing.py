@@ -161,3 +161,10 @@ def delete_ref(request: Request, type: str, id: str, kind: str, name: str) -> di
     if (repo.tags if kind == "tag" else repo.branches).pop(name, None) is None:
         raise HubError(404, f"No {kind} {name}", "RevisionNotFound")
     return {}
+
+
+@route("POST", f"{REPO}/variables")
+def set_variable(request: Request, type: str, id: str) -> dict:
+    repo, wanted = request.repo(type, id, write=True), request.json()
+    repo.variables[wanted["key"]] = wanted["value"]
+    return {key: {"value": value} for key, value in repo.variables.items()}
