@@ -7,6 +7,7 @@ import warnings
 from collections import Counter, defaultdict
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,6 @@ import numpy as np
 from .geometry_mri import Geometry, ScanError, plan_geometry
 from .nifti_mri import Volume
 from .raster_mri import DECODE_ERRORS, check_claim
-
-try:
-    import pydicom
-except ImportError:
-    pydicom = None
-    DICOM_ERRORS = DECODE_ERRORS
-else:
-    DICOM_ERRORS = (*DECODE_ERRORS, pydicom.errors.BytesLengthException, pydicom.errors.InvalidDicomError)
 
 # Only these elements are ever parsed: names, ids and dates of patients stay in the file.
 PLACE_TAGS = [
@@ -50,11 +43,12 @@ def is_dicom(path: Path) -> bool:
     with path.open("rb") as file:
         if file.read(132)[128:] == b"DICM":
             return True
-    if path.suffix.lower() != ".dcm" or pydicom is None:
+    if path.suffix.lower() != ".dcm":
         return False
+    pydicom = load_pydicom(path)
     try:
         return "Rows" in pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=["Rows"])
-    except DICOM_ERRORS:
+    except dicom_errors():
         return False
 
 
@@ -67,8 +61,6 @@ def read_dicom_files(paths: list[Path], orientation: str, series: str | None, sh
     Raises:
         ScanError: damaged, slices missing, several orientations in a series, no such series, or no decoder.
     """
-    if pydicom is None:
-        raise ImportError(f"{shown}: DICOM needs pydicom: pip install pydicom")
     heads = {path: _read_head(path) for path in paths}
     images = {path: head for path, head in heads.items() if head is not None}
     if not images:
@@ -87,6 +79,7 @@ def read_dicom_files(paths: list[Path], orientation: str, series: str | None, sh
 
 def _read_head(path: Path) -> Any:
     """A file's elements without its pixels; None for what by its kind is no image (reports, presentation states)."""
+    pydicom = load_pydicom(path)
     try:
         head = pydicom.dcmread(
             path,
@@ -99,7 +92,7 @@ def _read_head(path: Path) -> Any:
         samples, bits = int(head.get("SamplesPerPixel") or 1), int(head.get("BitsAllocated") or 16)
         frames = int(head.get("NumberOfFrames") or 1)
         syntax = getattr(getattr(head, "file_meta", None), "TransferSyntaxUID", None)
-    except DICOM_ERRORS as error:
+    except dicom_errors() as error:
         raise ScanError(f"{path}: cannot be decoded as DICOM ({type(error).__name__}); is the file whole?") from error
     if not rows or not columns:
         kind = str(getattr(head.get("SOPClassUID"), "name", ""))
@@ -110,6 +103,21 @@ def _read_head(path: Path) -> Any:
         raise ScanError(f"{path}: is deflated as a whole; convert it first (dcmconv +te IN OUT)")
     check_claim(str(path), frames, rows, columns, samples, max(1, bits // 8))
     return head
+
+
+def load_pydicom(path: Path) -> ModuleType:
+    """Import pydicom when a DICOM comes, and not before: it takes a third of a second."""
+    try:
+        import pydicom
+    except ImportError as error:
+        raise ImportError(f"{path}: DICOM needs pydicom: pip install pydicom") from error
+    return pydicom
+
+
+def dicom_errors() -> tuple[type[BaseException], ...]:
+    """What pydicom raises on damaged files besides what every decoder does."""
+    errors = load_pydicom(Path("scan")).errors
+    return (*DECODE_ERRORS, errors.BytesLengthException, errors.InvalidDicomError)
 
 
 def _choose_series(heads: dict[Path, Any], series: str | None, shown: Path) -> tuple[list[Path], list[str]]:
@@ -164,7 +172,7 @@ def _frames_of(path: Path, head: Any) -> list[dict[str, Any]]:
                 }
             )
         return frames
-    except DICOM_ERRORS as error:
+    except dicom_errors() as error:
         raise ScanError(f"{path}: its DICOM header is damaged ({type(error).__name__}); get the file again") from error
 
 
@@ -271,6 +279,7 @@ def _read_pixels(frames: list[dict[str, Any]]) -> np.ndarray:
 
 def _decode(path: Path) -> np.ndarray:
     """All frames of a file as (N, H, W, C)."""
+    pydicom = load_pydicom(path)
     try:
         data = pydicom.dcmread(path, force=True, specific_tags=[*PIXEL_TAGS, "PixelData", "FloatPixelData"])
         if not hasattr(data, "file_meta") or "TransferSyntaxUID" not in data.file_meta:
@@ -290,7 +299,7 @@ def _decode(path: Path) -> np.ndarray:
             f"{path}: the pixels are compressed as {syntax.name} and cannot be decoded here; if the file is whole, "
             "run pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg"
         ) from error
-    except DICOM_ERRORS as error:
+    except dicom_errors() as error:
         raise ScanError(
             f"{path}: its pixels cannot be decoded ({type(error).__name__}); is the file whole?"
         ) from error

@@ -5,18 +5,13 @@ from __future__ import annotations
 import gzip
 import io
 from pathlib import Path
-from typing import NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .geometry_mri import Geometry, ScanError, plan_geometry
 from .raster_mri import DECODE_ERRORS, check_claim, reason_of
-
-try:
-    import nibabel
-except ImportError:
-    nibabel = None
-
 
 # The fields of a header that say where voxels lie; both versions have them.
 PLACE_FIELDS = [
@@ -40,15 +35,16 @@ def read_nifti_file(path: Path, orientation: str) -> Volume:
     """Read a NIfTI as slices (S, H, W, C); of a cine, time point after time point.
 
     Raises:
-        ScanError: damaged, more than a scan, NaN, or nibabel is missing.
+        ScanError: damaged, more than a scan, or NaN.
+        ImportError: nibabel is missing.
     """
-    require_nibabel(path)
+    nibabel = load_nibabel(path)
     try:
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             with gzip.GzipFile(fileobj=raw) if packed else raw as stream:
-                headers, array = _read_stream(stream, path)
+                headers, array = _read_stream(nibabel, stream, path)
         with np.errstate(all="ignore"):  # of damaged numbers in a header; what matters is checked
             return _lay_out(path, headers, array, orientation)
     except ScanError:
@@ -62,7 +58,7 @@ def write_nifti_file(path: Path, mask: np.ndarray, geometry: Geometry, spacing: 
 
     Without a source affine, columns point left and rows posterior, at the known spacing.
     """
-    require_nibabel(path)
+    nibabel = load_nibabel(path)
     source = geometry.to_source(mask).astype(np.uint8)  # keeps the memory's order, which is mostly the file's
     affine = geometry.affine
     if affine is None:
@@ -70,26 +66,29 @@ def write_nifti_file(path: Path, mask: np.ndarray, geometry: Geometry, spacing: 
         affine = np.diag([-column, -row, through or 1.0, 1.0])
     image = nibabel.Nifti1Image(source, affine)
     if geometry.header is not None:
-        header = _header_of(geometry.header)
+        header = _header_of(nibabel, geometry.header)
         for name in PLACE_FIELDS:
             image.header[name] = header[name]
     path.write_bytes(gzip.compress(image.to_bytes(), compresslevel=1, mtime=0))
 
 
-def require_nibabel(path: Path) -> None:
-    """Say how to install nibabel where it is missing."""
-    if nibabel is None:
-        raise ImportError(f"{path}: NIfTI needs nibabel: pip install nibabel")
+def load_nibabel(path: Path) -> ModuleType:
+    """Import nibabel when a NIfTI comes, and not before: it takes a third of a second."""
+    try:
+        import nibabel
+    except ImportError as error:
+        raise ImportError(f"{path}: NIfTI needs nibabel: pip install nibabel") from error
+    return nibabel
 
 
-def _header_of(block: bytes):
+def _header_of(nibabel: ModuleType, block: bytes) -> Any:
     kind = nibabel.Nifti1Header if len(block) == 348 else nibabel.Nifti2Header
     # The byte order shows in the first number, the header's own length.
     endianness = "<" if int.from_bytes(block[:4], "little") == len(block) else ">"
     return kind(block, endianness, check=False)
 
 
-def _read_stream(stream: io.BufferedIOBase, path: Path):
+def _read_stream(nibabel: ModuleType, stream: io.BufferedIOBase, path: Path) -> tuple[tuple[bytes, Any], np.ndarray]:
     """The header's block and the voxels: never more bytes than the header claims, and these only if plausible."""
     block = stream.read(348)
     if block[4:7] == b"n+2" or block[:4] in (b"\x1c\x02\0\0", b"\0\0\x02\x1c"):
@@ -101,7 +100,7 @@ def _read_stream(stream: io.BufferedIOBase, path: Path):
         pair = magic in (b"ni1\0", b"ni2\0")
         fix = "a .hdr and .img pair; convert it to one .nii file" if pair else "not a NIfTI file"
         raise ScanError(f"{path}: is {fix}")
-    header = _header_of(block)
+    header = _header_of(nibabel, block)
     count = int(header["dim"][0])
     if not 2 <= count <= 7:
         raise ScanError(f"{path}: its header claims {count} dimensions; the file is damaged")

@@ -16,11 +16,6 @@ from PIL import Image, ImageSequence
 
 from .geometry_mri import ScanError
 
-try:
-    import tifffile
-except ImportError:
-    tifffile = None
-
 # What decoders raise on damaged bytes; anything else is a mistake of ours and must show.
 DECODE_ERRORS = (
     OSError,
@@ -38,8 +33,6 @@ DECODE_ERRORS = (
     zlib.error,
     Image.DecompressionBombError,
 )
-if tifffile is not None:
-    DECODE_ERRORS += (tifffile.TiffFileError,)
 
 MOST_BYTES = 2**30  # decoded; a cine of 256 x 256 x 16 x 40 in float32 takes a sixth of it
 # Pillow and tifffile warn and log about oddities that no reader of a scan can use; what matters is raised.
@@ -134,10 +127,12 @@ def _decode_tiff(data: bytes, name: str) -> list[np.ndarray]:
                 return _pillow_pages(image, name)
     except Image.UnidentifiedImageError:
         pass
-    if tifffile is None:
-        raise ScanError(
-            f"{name}: a TIFF of more than 8 bits and several channels needs tifffile: pip install tifffile"
-        )
+    try:
+        import tifffile
+    except ImportError as error:
+        raise ImportError(
+            f"{name}: such a TIFF (more than 8 bits and one channel) needs tifffile: pip install tifffile"
+        ) from error
     pages = []
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         for page in file.pages:

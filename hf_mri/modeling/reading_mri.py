@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from torch import Tensor
 from .geometry_mri import Geometry
 from .masks_mri import to_masks
 from .measure_mri import measure_cine, measure_slice, measure_volume
-from .nifti_mri import nibabel, write_nifti_file
+from .nifti_mri import write_nifti_file
 from .run_length_mri import encode_run_length
 from .scan_mri import Scan
 
@@ -179,7 +180,9 @@ class Reading:
         Returns:
             What was written.
         """
-        kinds = [kind for kind in KINDS if kind != "nifti" or nibabel is not None] if only is None else list(only)
+        kinds = list(KINDS if only is None else only)
+        if only is None and find_spec("nibabel") is None:
+            kinds.remove("nifti")
         unknown = set(kinds) - set(KINDS)
         if unknown:
             raise ValueError(f"only: unknown {', '.join(sorted(unknown))}; choose among {', '.join(KINDS)}")

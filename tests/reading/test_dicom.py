@@ -1,6 +1,7 @@
 """DICOM: one file, series, cine, enhanced files, and patients' data that stay in the file."""
 
 import logging
+import sys
 
 import numpy as np
 import pydicom
@@ -10,7 +11,6 @@ from pydicom.sequence import Sequence
 from pydicom.uid import BasicTextSRStorage
 
 from hf_mri import read_scan
-from hf_mri.modeling import dicom_mri
 from hf_mri.modeling.geometry_mri import ScanError
 from tests.reading.phantom_files import PATIENT, head, lps_affine, write_dicom, write_series
 
@@ -230,6 +230,6 @@ def test_files_without_an_image_and_without_pydicom(tmp_path, monkeypatch):
     with pytest.raises(ScanError, match="ends before its image, or has none"):
         read_scan(write_dicom(tmp_path / "a.dcm", VOLUME[0], Rows=None))
     path = write_dicom(tmp_path / "b.dcm", VOLUME[0])
-    monkeypatch.setattr(dicom_mri, "pydicom", None)
+    monkeypatch.setitem(sys.modules, "pydicom", None)
     with pytest.raises(ImportError, match="pip install pydicom"):
         read_scan(path)

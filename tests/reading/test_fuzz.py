@@ -17,6 +17,9 @@ from hf_mri.modeling.scan_mri import Scan
 from tests.reading.phantom_files import head, lps_affine, write_dicom
 from tests.reading.test_scan import write_png16
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore"
+)  # the decoders', which the package silences and pytest turns on again
 PAGES = head(3, 24, 20, np.uint16)
 COLOR = np.stack([PAGES[1]] * 3, axis=-1)
 CINE = np.stack([PAGES.transpose(2, 1, 0).astype(np.int16)] * 2, axis=-1)

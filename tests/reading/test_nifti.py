@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import sys
 
 import nibabel
 import numpy as np
@@ -125,7 +126,7 @@ def test_nan_is_refused(tmp_path):
 
 def test_without_nibabel_the_install_command(tmp_path, monkeypatch):
     path = write_nifti(tmp_path / "a.nii", VOLUME, lps_affine())
-    monkeypatch.setattr(nifti_mri, "nibabel", None)
+    monkeypatch.setitem(sys.modules, "nibabel", None)
     with pytest.raises(ImportError, match="pip install nibabel"):
         read_scan(path)
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from types import SimpleNamespace
 
 import nibabel
@@ -9,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy import ndimage
 from scipy.special import expit, logit
 
 from hf_mri import Reading, read_scan
-from hf_mri.modeling import reading_mri
 from hf_mri.modeling.geometry_mri import Geometry
 from hf_mri.modeling.measure_mri import largest_diameter, measure_cine
 from hf_mri.modeling.reading_mri import (
@@ -85,8 +86,6 @@ def test_the_largest_diameter_is_that_of_all_pixel_corners():
     mask = rng.random((1, 12, 9)) > 0.3
     mask[0, 6] = True  # one region
     mask[0, :, 4] = True
-    from scipy import ndimage
-
     regions, count = ndimage.label(mask[0], np.ones((3, 3)))
     best = 0.0
     for index in range(1, count + 1):  # every pair of corners, the slow way
@@ -212,7 +211,7 @@ def test_only_what_is_asked_for_is_written(tmp_path):
 
 
 def test_without_nibabel_everything_else_is_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading_mri, "nibabel", None)
+    monkeypatch.setitem(sys.modules, "nibabel", None)
     make_reading().save(tmp_path)
     assert not list(tmp_path.glob("*.nii.gz"))
     assert (tmp_path / "reading.json").is_file()
