@@ -1,13 +1,13 @@
 """What runs the networks behind a reading: one small interface, and PyTorch's side of it.
 
 An engine has `name`, `precision` and `device`, and two functions, either of which may be None:
-`gate(pixel_values) -> (B, 2)` and `segment(pixel_values) -> (B, L, H, W)`, from float32 tensors (B, C, H, W) on the
-CPU to floating tensors on any device.
+`gate(pixel_values) -> (B, 2)` and `segment(pixel_values) -> (B, L, H, W)`, from float32 slices (C, H, W) of one size
+on the CPU (a list, or one tensor of them) to floating tensors on any device.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -31,8 +31,8 @@ class Engine(Protocol):
     name: str
     precision: str
     device: str
-    gate: Callable[[Tensor], Tensor] | None
-    segment: Callable[[Tensor], Tensor] | None
+    gate: Callable[[Sequence[Tensor]], Tensor] | None
+    segment: Callable[[Sequence[Tensor]], Tensor] | None
 
 
 class TorchEngine:
@@ -50,8 +50,9 @@ class TorchEngine:
         self.gate = None if classifier is None else lambda pixels: self._run(classifier, pixels)
         self.segment = None if segmenter is None else lambda pixels: self._run(segmenter, pixels)
 
-    def _run(self, network: PreTrainedModel, pixel_values: Tensor) -> Tensor:
+    def _run(self, network: PreTrainedModel, pixel_values: Sequence[Tensor]) -> Tensor:
         device = self.model.device
+        pixel_values = pixel_values if isinstance(pixel_values, Tensor) else torch.stack(pixel_values)
         pixel_values = pixel_values.to(device, self.model.dtype, memory_format=torch.channels_last, non_blocking=True)
         lower = self.dtype != self.model.dtype
         with torch.inference_mode(), torch.autocast(device.type, self.dtype, enabled=lower):
@@ -82,10 +83,10 @@ def load_engine(
         dtype: "auto", "float32", "bfloat16", "float16", or "int8" with OpenVINO.
         folder: where the model came from; exported graphs lie there.
     """
-    from .engine_openvino_mri import load_openvino_engine, prefers_openvino
-
     if engine not in ("auto", "torch", "openvino"):
         raise ValueError(f"engine {engine!r}: must be 'auto', 'torch' or 'openvino'")
+    from .engine_openvino_mri import load_openvino_engine, prefers_openvino
+
     if engine == "openvino" or (engine == "auto" and prefers_openvino(model, folder, dtype)):
         return load_openvino_engine(model, folder, dtype)
     return TorchEngine(model, dtype)

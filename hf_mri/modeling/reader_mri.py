@@ -292,7 +292,7 @@ class _Queues:
 
     def _run_gate(self, batch: list[tuple[_Work, int]], shape: tuple) -> None:
         reader = self.reader
-        logits = reader.engine.gate(_stack(batch)).float().cpu().numpy()
+        logits = reader.engine.gate(_slices(batch)).float().cpu().numpy()
         tumor = logits[:, 1] - logits[:, 0]
         passed = passes_gate(tumor, self.thresholds["gate_threshold"], len(tumor))
         for (work, index), logit, goes_on in zip(batch, tumor, passed, strict=True):
@@ -304,7 +304,7 @@ class _Queues:
 
     def _run_segment(self, batch: list[tuple[_Work, int]], shape: tuple) -> None:
         reader = self.reader
-        logits = reader.engine.segment(_stack(batch))
+        logits = reader.engine.segment(_slices(batch))
         highest = highest_foreground_logit(logits, list(reader.foreground), reader.overlapping)
         sizes = [work.scan.slices.shape[1:3] for work, _ in batch]
         probabilities = reader.processor.post_process_semantic_segmentation(
@@ -329,8 +329,8 @@ class _Queues:
                 work.masks[label][index] = remove_small_components(mask, self.thresholds["smallest_lesion"])
 
 
-def _stack(batch: list[tuple[_Work, int]]) -> Tensor:
-    return torch.stack([work.pixel_values[index] for work, index in batch])
+def _slices(batch: list[tuple[_Work, int]]) -> list[Tensor]:
+    return [work.pixel_values[index] for work, index in batch]
 
 
 def best_device() -> str:

@@ -7,13 +7,13 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hf_mri.modeling.geometry_mri import ScanError
-from hf_mri.modeling.nifti_mri import nibabel
 from hf_mri.modeling.reader_mri import Reader, best_device
 from hf_mri.modeling.reading_mri import KINDS, Reading
 from hf_mri.reports.html_report import write_html
@@ -124,14 +124,14 @@ def write_reading(job: Job, reading: Reading, kinds: Iterable[str], settings: di
 
 def _check_kinds(only: Iterable[str] | None) -> list[str]:
     if only is None:
-        if nibabel is None:
+        if find_spec("nibabel") is None:
             logger.warning('no NIfTI is written: it needs nibabel; pip install "hf_mri[medical]"')
-        return [kind for kind in ALL_KINDS if kind != "nifti" or nibabel is not None]
+        return [kind for kind in ALL_KINDS if kind != "nifti" or find_spec("nibabel") is not None]
     kinds = list(dict.fromkeys(only))
     unknown = [kind for kind in kinds if kind not in ALL_KINDS]
     if unknown or not kinds:
         raise ValueError(f"--only: unknown {', '.join(unknown) or 'nothing'}; choose among {', '.join(ALL_KINDS)}")
-    if "nifti" in kinds and nibabel is None:
+    if "nifti" in kinds and find_spec("nibabel") is None:
         raise ImportError('--only nifti: needs nibabel; pip install "hf_mri[medical]"')
     return kinds
 
