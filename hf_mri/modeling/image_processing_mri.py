@@ -9,11 +9,10 @@ from torch import Tensor
 from transformers import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
 
+from .config_checks_mri import MULTI_LABEL, SINGLE_LABEL
 from .intensity_mri import apply_window, apply_zscore
 from .masks_mri import to_masks, to_probabilities
 from .slices_mri import ImageLike, to_channels_first, to_list, to_tensor
-
-PROBLEM_TYPES = ("single_label_classification", "multi_label_classification")
 
 
 class MriImageProcessor(BaseImageProcessor):
@@ -57,7 +56,7 @@ class MriImageProcessor(BaseImageProcessor):
         image_mean: Sequence[float] | None = None,
         image_std: Sequence[float] | None = None,
         orientation: str = "LPS",
-        problem_type: str = "single_label_classification",
+        problem_type: str = SINGLE_LABEL,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -87,7 +86,11 @@ class MriImageProcessor(BaseImageProcessor):
         for name, least in (("size_divisor", 1), ("num_channels", 1), ("neighbors", 0)):
             if getattr(self, name) is not None and getattr(self, name) < least:
                 raise ValueError(f"{name} must be {least} or above, got {getattr(self, name)}")
-        choices = {"scope": ("slice", "volume"), "window": ("percentile", "fixed"), "problem_type": PROBLEM_TYPES}
+        choices = {
+            "scope": ("slice", "volume"),
+            "window": ("percentile", "fixed"),
+            "problem_type": (SINGLE_LABEL, MULTI_LABEL),
+        }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}, got {getattr(self, name)!r}")
@@ -228,7 +231,7 @@ class MriImageProcessor(BaseImageProcessor):
         logits = outputs.logits
         if target_sizes is not None and len(target_sizes) != len(logits):
             raise ValueError(f"{len(target_sizes)} target_sizes for {len(logits)} slices: give one each")
-        overlapping = (problem_type or self.problem_type) == "multi_label_classification"
+        overlapping = (problem_type or self.problem_type) == MULTI_LABEL
         results = []
         for number, probabilities in enumerate(to_probabilities(logits, overlapping).split(1)):
             if target_sizes is not None:

@@ -9,7 +9,8 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import ModelOutput
 
 from .backbone_mri import initialize
-from .configuration_mri import MULTI_LABEL, TwoStageConfig
+from .config_checks_mri import MULTI_LABEL
+from .configuration_mri import TwoStageConfig
 from .masks_mri import to_masks, to_probabilities
 from .modeling_resunet import ResUNetForSemanticSegmentation
 from .modeling_slice_classifier import SliceClassifierForImageClassification
