@@ -48,7 +48,7 @@ def test_flips_are_exact_and_undo_themselves(batch, name, axis):
 
 @pytest.mark.parametrize("name", ["rotation", "scale", "shift", "shear", "elastic"])
 def test_image_and_mask_move_together(batch, name):
-    images, masks = batch
+    _, masks = batch
     strength = 25.0 if name in ("rotation", "shear") else 0.15
     picture = masks[:, 1:].expand(-1, 3, -1, -1).contiguous()  # an image that shows its own mask
     moved, moved_masks = Augmentation(**OFF | {name: strength})(picture, masks, generator(3))

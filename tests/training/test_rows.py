@@ -52,9 +52,9 @@ def test_folds_predict_every_patient_once(phantom, tmp_path):
         data = load_training_data(table, build_processor(arguments, table.entry), arguments, progress=False)
         split = data.patients_by_split()
         assert not set(split["train"]) & set(split["validation"])
-        assert len(split["train"]) + len(split["validation"]) == 8
+        assert len(split["train"]) + len(split["validation"]) == 16
         held += split["validation"]
-    assert len(held) == len(set(held)) == 8
+    assert len(held) == len(set(held)) == 16
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from hf_mri.evaluation.predictions import load_case
+from tests.training.conftest import GENTLE
 
 
 def read_history(run) -> list[dict]:
@@ -15,8 +16,8 @@ def read_history(run) -> list[dict]:
 
 
 def test_a_segmenter_learns_the_phantom(train):
-    run = train(task="segment", max_steps=70)
-    assert read_history(run)[-1]["volume_dice"] > 0.6  # all background gives 0, a guess of the whole head about 0.1
+    run = train(task="segment", fold="1/4", max_steps=100, learning_rate=5e-3, **GENTLE)
+    assert read_history(run)[-1]["volume_dice"] > 0.45  # nothing gives 0, everything about 0.1
     assert {path.name for path in run.iterdir()} >= {"bundle", "checkpoints", "curves.png", "examples.png", "run.json"}
     assert not list((run / "bundle").rglob("examples*")), "slices stay in the run folder"
 
@@ -27,8 +28,9 @@ def test_a_classifier_learns_the_phantom(train):
 
 
 def test_overlapping_organs_are_learned(train, overlapping_phantom):
-    run = train(task="segment", data=str(overlapping_phantom), max_steps=80, loss="bce_dice")
-    assert read_history(run)[-1]["volume_dice"] > 0.4
+    options = {"data": str(overlapping_phantom), "loss": "bce_dice", "learning_rate": 1e-2}
+    run = train(task="segment", fold="1/3", max_steps=60, **options, **GENTLE)
+    assert read_history(run)[-1]["volume_dice"] > 0.25  # nothing gives 0, everything about 0.1
     config = json.loads((run / "bundle" / "config.json").read_text())
     assert config["problem_type"] == "multi_label_classification"
 

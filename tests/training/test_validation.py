@@ -5,7 +5,7 @@ from hf_mri.training.validation import summarize
 
 
 def test_scores_by_hand():
-    # Two volumes, one label. First: 3 pixels in both of 4 predicted and 6 true: 2*3/10 = 0.6. Second: nothing at all: 1.
+    # Two volumes. First: 3 pixels in both, of 4 predicted and 6 true: 2*3/10 = 0.6. Second: nothing in either: 1.
     cases = [
         {"label": np.array([1, 0]), "slice": np.array([2.0, -1.0]), "both": np.array([3]), "total": np.array([10])},
         {"label": np.array([0]), "slice": np.array([3.0]), "both": np.array([0]), "total": np.array([0])},
