@@ -49,7 +49,7 @@ def write_bundle(
     try:
         save_weights(aside, model, half)
         processor.save_pretrained(aside)
-        copy_code(aside, model, processor)
+        copy_code(aside, type(model), type(processor))
         needed = floors()
         (aside / "requirements.txt").write_text("".join(f"{needed[name]}\n" for name in HOSTED))
         write_json(aside / "train_config.json", portable(train_config))
@@ -74,13 +74,14 @@ def save_weights(folder: Path, model: PreTrainedModel, half: bool) -> None:
     model.save_pretrained(folder, state_dict=weights)
 
 
-def copy_code(folder: Path, model: PreTrainedModel, processor: BaseImageProcessor) -> None:
+def copy_code(folder: Path, kind: type[PreTrainedModel], processor: type[BaseImageProcessor]) -> None:
     """Copy the code files that these classes need, and name them in the two configs for every auto class."""
-    kind = type(model)
     auto_class = f"AutoModel{kind.__name__[kind.__name__.index('For') :]}"
-    classes = {"AutoConfig": type(model.config), "AutoModel": kind, auto_class: kind}
-    sources = [sys.modules[found.__module__].__file__ for found in (*classes.values(), type(processor))]
+    classes = {"AutoConfig": kind.config_class, "AutoModel": kind, auto_class: kind}
+    sources = [sys.modules[found.__module__].__file__ for found in (*classes.values(), processor)]
     sources += [str(CODE / "pipeline_mri.py"), str(CODE / "handler.py")]
+    for old in folder.glob("*.py"):
+        old.unlink()
     needed = {path for source in sources for path in (source, *get_relative_import_files(source))}
     for source in sorted(needed):
         shutil.copyfile(source, folder / Path(source).name)
@@ -93,8 +94,17 @@ def copy_code(folder: Path, model: PreTrainedModel, processor: BaseImageProcesso
     config["dtype"] = "float32"
     write_json(folder / "config.json", config)
     preparation = json.loads((folder / "preprocessor_config.json").read_text())
-    preparation["auto_map"] = {"AutoImageProcessor": reference(type(processor))}
+    preparation["auto_map"] = {"AutoImageProcessor": reference(processor)}
     write_json(folder / "preprocessor_config.json", preparation)
+
+
+def refresh_code(bundle: str | Path) -> None:
+    """Bring a bundle's code files up to the package's own, as they are here and now."""
+    import hf_mri
+
+    folder = Path(bundle)
+    (name,) = json.loads((folder / "config.json").read_text())["architectures"]
+    copy_code(folder, getattr(hf_mri, name), hf_mri.MriImageProcessor)
 
 
 def reference(kind: type) -> str:

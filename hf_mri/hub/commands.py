@@ -20,10 +20,14 @@ def card(
     bundle: Bundle,
     metrics: Annotated[Path | None, typer.Option(help="metrics.json of an evaluation, to take in first.")] = None,
     model_id: Annotated[str | None, typer.Option(help="What the quick start loads: a Hub id, or a folder.")] = None,
+    code: Annotated[bool, typer.Option("--code", help="Bring the code files up to this package's.")] = False,
 ) -> None:
     """Write a model's card, README.md, anew from the figures in its folder."""
+    from hf_mri.hub.bundle import refresh_code
     from hf_mri.hub.card import take_metrics, write_card
 
+    if code:
+        refresh_code(bundle)
     if metrics:
         take_metrics(bundle, metrics)
     typer.echo(write_card(bundle, model_id))

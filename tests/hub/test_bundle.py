@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file
 
 from hf_mri import TwoStageForSemanticSegmentation
-from hf_mri.hub.bundle import HOSTED, write_bundle
+from hf_mri.hub.bundle import HOSTED, refresh_code, write_bundle
 from hf_mri.hub.contents import list_contents
 from hf_mri.hub.requirements import floors
 
@@ -88,3 +88,11 @@ def test_a_failure_leaves_the_old_bundle(bundle):
         write_bundle(bundle, make_model("resunet"), make_processor(), train_config={"bad": {1, 2}}, training=TRAINING)
     assert (bundle / "config.json").read_bytes() == before
     assert [path.name for path in bundle.parent.iterdir()] == [bundle.name]
+
+
+def test_code_files_are_brought_up_to_date(bundle):
+    before = {path.name: path.read_bytes() for path in bundle.iterdir() if path.is_file()}
+    (bundle / "reader_mri.py").write_text("old")
+    (bundle / "no_longer_there_mri.py").write_text("older")
+    refresh_code(bundle)
+    assert {path.name: path.read_bytes() for path in bundle.iterdir() if path.is_file()} == before

@@ -1,0 +1,85 @@
+"""The README's table of results, written from the published models' metrics: `python -m hf_mri.hub.results_table`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from hf_mri.hub.card import write_text
+from hf_mri.hub.card_results import number, table
+from hf_mri.hub.facts import BundleFacts, read_facts
+
+START, END = "<!-- results: written by `python -m hf_mri.hub.results_table` -->", "<!-- end of results -->"
+HEADER = [
+    "model",
+    "parameters",
+    "patients",
+    "protocol",
+    "Dice per volume (95 %)",
+    "median",
+    "worst",
+    "ROC AUC",
+    "F1",
+    "accuracy",
+]
+
+
+def results_table(folder: str | Path) -> str:
+    """Return one row a model that has been evaluated, as Markdown."""
+    bundles = sorted(path.parent for path in Path(folder).glob("*/metrics.json"))
+    if not bundles:
+        raise ValueError(f"{folder} holds no bundle with a metrics.json; publish or evaluate a model first")
+    return table(HEADER, [describe(read_facts(bundle)) for bundle in bundles])
+
+
+def describe(facts: BundleFacts) -> list[str]:
+    """Return one row: the mean over labels for outlines, per slice for answers; a dash where there is no figure."""
+    metrics = facts.metrics
+    dice, slices = metrics.get("segmentation_mean", {}).get("volume_dice", {}), metrics.get("classification", {})
+    worst = [
+        label["volume_dice"]["min"]
+        for label in metrics.get("segmentation", {}).values()
+        if "min" in label["volume_dice"]
+    ]
+    mean = number(dice.get("mean"))
+    if "ci95" in dice:
+        mean += f" ({number(dice['ci95'][0])} to {number(dice['ci95'][1])})"
+    return [
+        f"[{facts.name}]({facts.folder.as_posix()})",
+        f"{facts.parameters / 1e6:.2f} M",
+        number(metrics.get("data", {}).get("patients")),
+        metrics["protocol"],
+        mean,
+        number(dice.get("median")),
+        number(min(worst, default=None)),
+        *(number(slices.get(key)) for key in ("roc_auc", "f1", "accuracy")),
+    ]
+
+
+def update(text: str, written: str) -> str:
+    """Return a text with the table between its two markers.
+
+    Raises:
+        ValueError: the markers are missing.
+    """
+    before, found, rest = text.partition(START)
+    _, closed, after = rest.partition(END)
+    if not found or not closed:
+        raise ValueError(f"the text has no place for the table; put {START} and {END} where it belongs")
+    return f"{before}{START}\n{written}\n{END}{after}"
+
+
+def main() -> None:
+    """Print the table, or put it into a file."""
+    parser = argparse.ArgumentParser(prog="python -m hf_mri.hub.results_table", description=__doc__)
+    parser.add_argument("folder", nargs="?", default="model_cards", help="folder of bundles")
+    parser.add_argument("--write", metavar="FILE", help="file that holds the two markers, such as README.md")
+    arguments = parser.parse_args()
+    written = results_table(arguments.folder)
+    if arguments.write:
+        write_text(Path(arguments.write), update(Path(arguments.write).read_text(), written))
+    else:
+        sys.stdout.write(written + "\n")
+
+
+if __name__ == "__main__":
+    main()
