@@ -57,8 +57,6 @@ def import_command(
         progress=True,
         **options,
     )
-    for finding in summary["findings"]:
-        typer.secho(f"Note: {finding}", fg="yellow", bold=True, err=True)
     for bad in summary["bad_files"]:
         typer.secho(f"Skipped: {bad['path']}: {bad['reason']}", fg="yellow", err=True)
     parts = ", ".join(f"{name} {n['patients']} / {n['slices']}" for name, n in summary["splits"].items())
@@ -82,13 +80,13 @@ def phantom_command(
 def explore_command(
     dataset: Annotated[Path, typer.Argument(help="Folder of an imported data set.")],
     output: Annotated[
-        Path | None, typer.Option(help="Folder for explore.html and explore.json; DATASET by default.")
+        Path | None, typer.Option(help="Folder for explore.html and explore.json; DATASET-explored by default.")
     ] = None,
 ) -> None:
     """Write a page that shows what is in a data set: counts, distributions, pictures, problems."""
     from hf_mri.data.explore import explore_dataset
 
-    page = explore_dataset(dataset, output)
+    page = explore_dataset(dataset, output, progress=True)
     typer.echo(f"{page}: open it in a browser")
 
 
