@@ -67,12 +67,12 @@ def load_bundles(names: list[str]) -> tuple[list[Bundle], list[str]]:
 
 def load_bundle(name: str) -> Bundle:
     """Load one model from a folder or the Hub, with its card."""
-    from hf_mri.modeling.reader_mri import Reader
+    from hf_mri import Reader
 
     folder = Path(name)
     if not folder.is_dir() and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
         raise OSError("no such folder; HF_MRI_MODEL takes folders of bundles and Hub ids")
-    reader = Reader.from_pretrained(name, keep_probabilities=True)
+    reader = Reader.from_pretrained(name, keep_probabilities="segmented")
     config = reader.config
     kind, title = describe_labels(list(config.id2label.values()))
     return Bundle(

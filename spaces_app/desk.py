@@ -4,15 +4,28 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 logger = logging.getLogger(__name__)
 
 
 class BusyError(RuntimeError):
     """Too many scans are waiting, or this one would take too long."""
+
+
+@dataclass
+class Ticket:
+    """A scan to read, or a job of its own, that waits for the model."""
+
+    slices: int
+    scan: Any = None
+    job: Callable[[], Any] | None = None
+    future: Future = field(default_factory=Future)
 
 
 class Desk:
@@ -30,50 +43,56 @@ class Desk:
         self.most_slices = most_slices
         self.time_limit = time_limit
         self.rate = 20.0  # slices a second, measured while it works
-        self._waiting: queue.Queue = queue.Queue(most_waiting)
-        self._left = None
-        self._thread = threading.Thread(target=self._work, name="desk", daemon=True)
-        self._thread.start()
+        self._waiting: queue.Queue[Ticket] = queue.Queue(most_waiting)
+        self._left: Ticket | None = None
+        threading.Thread(target=self._work, name="desk", daemon=True).start()
 
     def read(self, scan, report: Callable[[float, str], None] = lambda fraction, text: None):
         """Return the reading of a scan; `report(fraction, text)` hears about the waiting and the work."""
-        future: Future = Future()
+        return self._wait(Ticket(len(scan.slices), scan), report)
+
+    def look_further(self, reading, gate_threshold: float):
+        """Return the reading at a gate threshold; the model runs only for slices that it lets in newly."""
+        unseen = len(reading.unseen(gate_threshold))
+        if not unseen:
+            return reading.at(gate_threshold=gate_threshold)
+        job = partial(self.reader.look_further, reading, gate_threshold)
+        return self._wait(Ticket(unseen, job=job), lambda fraction, text: None)
+
+    def _wait(self, ticket: Ticket, report: Callable[[float, str], None]):
         try:
-            self._waiting.put_nowait((scan, future))
+            self._waiting.put_nowait(ticket)
         except queue.Full:
             raise BusyError("Many scans are waiting; please try again in a minute.") from None
-        started = None
-        arrived = time.monotonic()
-        expected = max(len(scan.slices) / self.rate, 0.1)
+        arrived, started = time.monotonic(), None
+        expected = max(ticket.slices / self.rate, 0.1)
         while True:
             try:
-                return future.result(timeout=0.2)
+                return ticket.future.result(timeout=0.2)
             except FutureTimeoutError:
-                if future.done():  # the reader's own timeout, not ours
-                    raise
-            now = time.monotonic()
+                now = time.monotonic()
             if now - arrived > self.time_limit:
-                future.cancel()
+                ticket.future.cancel()
                 raise BusyError(
                     f"This took longer than {self.time_limit:.0f} s; try fewer slices, or again in a minute."
                 )
-            if not future.running():
+            if not ticket.future.running():
                 report(0.0, "Waiting for other scans")
                 continue
             started = started or now
             # How far a batch is can only be estimated from its length; it never claims to be done.
-            report(min(0.95, (now - started) / expected), f"Reading {len(scan.slices)} slices")
+            report(min(0.95, (now - started) / expected), f"Reading {ticket.slices} slices")
 
-    def _next_batch(self) -> list:
-        first = self._left or self._waiting.get()
+    def _next_batch(self) -> list[Ticket]:
+        batch = [self._left or self._waiting.get()]
         self._left = None
-        batch, slices = [first], len(first[0].slices)
+        slices = batch[0].slices
         while True:
             try:
                 ticket = self._waiting.get_nowait()
             except queue.Empty:
                 return batch
-            slices += len(ticket[0].slices)
+            slices += ticket.slices
             if slices > self.most_slices:
                 self._left = ticket
                 return batch
@@ -81,27 +100,34 @@ class Desk:
 
     def _work(self) -> None:
         while True:
-            batch = [ticket for ticket in self._next_batch() if ticket[1].set_running_or_notify_cancel()]
+            batch = [ticket for ticket in self._next_batch() if ticket.future.set_running_or_notify_cancel()]
             if not batch:
                 continue
             # Short ones first: a single slice does not wait for the rest of a volume's answer.
-            batch.sort(key=lambda ticket: len(ticket[0].slices))
+            batch.sort(key=lambda ticket: ticket.slices)
             started = time.monotonic()
-            self._answer(batch)
-            slices = sum(len(scan.slices) for scan, _ in batch)
+            for ticket in batch:
+                if ticket.job is not None:
+                    self._answer([ticket], lambda job=ticket.job: [job()])
+            tickets = [ticket for ticket in batch if ticket.job is None]
+            scans = [ticket.scan for ticket in tickets]
+            self._answer(tickets, lambda scans=scans: self.reader.batch(scans, errors="yield"))
+            slices = sum(ticket.slices for ticket in batch)
             self.rate = 0.5 * self.rate + 0.5 * slices / max(time.monotonic() - started, 1e-3)
 
-    def _answer(self, batch: list) -> None:
-        waiting = iter(batch)
+    def _answer(self, tickets: list[Ticket], work: Callable[[], Iterable]) -> None:
+        if not tickets:
+            return
+        waiting = iter(tickets)
         try:
-            for reading in self.reader.batch([scan for scan, _ in batch], errors="yield"):
-                _, future = next(waiting)
+            for reading in work():
+                ticket = next(waiting)
                 if isinstance(reading, ValueError):
-                    future.set_exception(reading)
+                    ticket.future.set_exception(reading)
                 else:
-                    future.set_result(reading)
+                    ticket.future.set_result(reading)
         except (RuntimeError, ValueError, TypeError, OSError, MemoryError) as error:
-            # The page lives on; the visitors hear that it failed, the log says what (never whose scan or which).
-            logger.error("a batch of %d scans failed: %s", len(batch), type(error).__name__)
-            for _, future in waiting:
-                future.set_exception(RuntimeError("The model failed on this scan; please report it."))
+            # The page lives on; the visitors hear that it failed, the log says what (never whose scan, nor which).
+            logger.error("a batch of %d scans failed: %s", len(tickets), type(error).__name__)
+            for ticket in waiting:
+                ticket.future.set_exception(RuntimeError("The model failed on this scan; please report it."))

@@ -2,7 +2,7 @@
 
 import gradio as gr
 from bundles import Bundle
-from desk import BusyError, Desk
+from desk import Desk
 from downloads import KINDS, pack
 from uploads import hide_folders, read_upload
 
@@ -23,10 +23,10 @@ def add_endpoints(bundles: list[Bundle], desks: dict[str, Desk]) -> None:
         try:
             scan = read_upload(bundle.reader, files or [], (row_mm, column_mm, slice_mm))
             reading = desks[model].read(scan)
-            wanted = {"mask_threshold": mask_threshold, "gate_threshold": gate_threshold}
-            changed = {name: value for name, value in wanted.items() if value is not None and value != OWN}
-            return reading.at(**changed) if changed else reading
-        except (ValueError, OSError, ImportError, BusyError) as error:
+            if gate_threshold not in (None, OWN):
+                reading = desks[model].look_further(reading, gate_threshold)
+            return reading if mask_threshold in (None, OWN) else reading.at(mask_threshold=mask_threshold)
+        except (ValueError, OSError, ImportError, RuntimeError) as error:
             raise gr.Error(hide_folders(str(error), files or []), print_exception=False) from None
 
     def read(files, model, row_mm, column_mm, slice_mm, mask_threshold, gate_threshold):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import gradio as gr
 from answers import IDLE, card, say_answer, tabulate
 from bundles import Bundle
-from desk import BusyError, Desk
+from desk import Desk
 from downloads import pack
 from examples import Example
 from uploads import hide_folders, read_upload
@@ -85,7 +85,7 @@ class TabEvents:
         try:
             scan = read_upload(self.bundle.reader, files, (rows, columns, slices), series)
             reading = self.desk.read(scan, progress)
-        except (ValueError, OSError, ImportError, BusyError) as error:
+        except (ValueError, OSError, ImportError, RuntimeError) as error:
             # Never a traceback: the page says what is wrong with this scan, and stays usable.
             return self._nothing(request, card("This could not be read.", hide_folders(str(error), files), "error"))
         self.visits.keep(request.session_hash, self.bundle.name, reading)
@@ -105,11 +105,17 @@ class TabEvents:
         return self._nothing(request, IDLE)
 
     def apply_thresholds(self, request: gr.Request, *values: float):
-        """Show the same reading at other thresholds: the model does not run again."""
+        """Show the reading at other thresholds; the model runs only for slices that a lower gate lets in."""
         reading = self.visits.get(request.session_hash, self.bundle.name)
         if reading is None:
             return card(GONE, "", "error"), gr.skip(), gr.skip()
-        changed = reading.at(**dict(zip(self.parts.sliders, values, strict=True)))
+        wanted = dict(zip(self.parts.sliders, values, strict=True))
+        try:
+            if "gate_threshold" in wanted:
+                reading = self.desk.look_further(reading, wanted["gate_threshold"])
+            changed = reading.at(**wanted)
+        except (ValueError, RuntimeError) as error:
+            return card("This could not be done.", str(error), "error"), gr.skip(), gr.skip()
         self.visits.keep(request.session_hash, self.bundle.name, changed)
         facts = changed.to_dict()
         return say_answer(facts), gr.HTML(reading=show_reading(changed, facts)), tabulate(facts)

@@ -6,6 +6,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ from .scan_mri import Scan, read_scan
 
 MULTI_LABEL = "multi_label_classification"
 BACKGROUND = "background"
-EXPORTED = ["export.json", "openvino/*", "onnx/*"]  # graphs beside the weights, for faster engines
+BESIDE_WEIGHTS = ["config.json", "export.json", "openvino/*", "onnx/*"]  # graphs for faster engines
 READ_AHEAD = 3  # batches of slices that are read before the model asks for them
 
 
@@ -53,8 +54,8 @@ class Reader:
         engine: "auto", "torch", or an engine object.
         dtype: "auto" computes in 16 bits where the device is fast at it.
         batch_size: slices that go through the model at once.
-        keep_probabilities: segment every slice and keep the probability of each pixel, so that `Reading.at` can move
-            any threshold.
+        keep_probabilities: True segments every slice and keeps the probability of each pixel, so that `Reading.at` can
+            move any threshold; "segmented" keeps those of slices that pass the gate, and `look_further` adds others.
     """
 
     def __init__(
@@ -64,12 +65,15 @@ class Reader:
         engine: str | Engine = "auto",
         dtype: str | torch.dtype = "auto",
         batch_size: int = 16,
-        keep_probabilities: bool = False,
+        keep_probabilities: bool | str = False,
         folder: str | Path | None = None,
     ):
         if batch_size < 1:
             raise ValueError(f"batch_size {batch_size}: must be at least 1")
+        if keep_probabilities not in (True, False, "segmented"):
+            raise ValueError(f"keep_probabilities {keep_probabilities!r}: must be True, False or 'segmented'")
         self.config = model.config
+        self.revision = getattr(model.config, "_commit_hash", None)
         self.processor = processor
         if isinstance(engine, str):
             engine = load_engine(model, engine, dtype, folder or self.config.name_or_path or None)
@@ -98,6 +102,14 @@ class Reader:
             trust_remote_code: run the code beside the weights, where this package is not installed.
             **options: of `Reader`: engine, dtype, batch_size, keep_probabilities.
         """
+        folder = Path(name_or_path)
+        if not folder.is_dir() and (folder.is_absolute() or len(folder.parts) != 2):
+            raise OSError(
+                f"{name_or_path}: no such folder; give one that holds a model, or a Hub id such as user/model"
+            )
+        if not folder.is_dir():  # one commit for code, weights and graphs, whatever is pushed meanwhile
+            folder = Path(snapshot_download(str(name_or_path), revision=revision, allow_patterns=BESIDE_WEIGHTS))
+            revision = folder.name
         where = {"trust_remote_code": trust_remote_code, "revision": revision}
         config = AutoConfig.from_pretrained(name_or_path, **where)
         auto = AutoModelForSemanticSegmentation
@@ -105,10 +117,9 @@ class Reader:
             auto = AutoModelForImageClassification
         model = auto.from_pretrained(name_or_path, **where)
         processor = AutoImageProcessor.from_pretrained(name_or_path, **where)
-        folder = Path(name_or_path)
-        if not folder.is_dir() and options.get("engine", "auto") != "torch":
-            folder = snapshot_download(str(name_or_path), revision=revision, allow_patterns=EXPORTED)
-        return cls(model.to(device or best_device()), processor, folder=folder, **options)
+        reader = cls(model.to(device or best_device()), processor, folder=folder, **options)
+        reader.revision = revision
+        return reader
 
     def read_scan(self, source: Any, **options: Any) -> Scan:
         """`read_scan` with the channels and the orientation that the model was trained with."""
@@ -150,6 +161,28 @@ class Reader:
         queues.flush()
         while waiting:
             yield self._finish(waiting.popleft())
+
+    def look_further(self, reading: Reading, gate_threshold: float) -> Reading:
+        """Segment the slices that another gate threshold lets in and that were not segmented yet, and only these.
+
+        Args:
+            reading: of this model, with its scan and with kept probabilities.
+            gate_threshold: the threshold of the reading that comes back.
+        """
+        unseen = reading.unseen(gate_threshold)
+        if len(unseen):
+            if reading.foreground_probability is None or reading.scan is None:
+                raise ValueError("look_further: needs a reading of a Reader(…, keep_probabilities='segmented')")
+            work = self._prepare(reading.scan, {})
+            work.gate_logit, work.mask_logit = reading.gate_logit, reading.mask_logit.copy()
+            work.foreground_probability = {
+                label: kept.copy() for label, kept in reading.foreground_probability.items()
+            }
+            queues = _Queues(self)
+            queues.segment[tuple(work.pixel_values.shape[1:])] = [(work, int(index)) for index in unseen]
+            queues.flush()
+            reading = replace(reading, mask_logit=work.mask_logit, foreground_probability=work.foreground_probability)
+        return reading.at(gate_threshold=gate_threshold)
 
     def _read_ahead(self, scans: Iterable[Any], options: dict[str, Any]) -> Iterator[_Work | ScanError]:
         """Prepare scans in threads, a few batches of slices ahead of the model."""
@@ -223,7 +256,7 @@ class Reader:
             warnings=[*scan.warnings, *work.warnings],
             model={
                 "id": self.config.name_or_path or None,
-                "revision": getattr(self.config, "_commit_hash", None),
+                "revision": self.revision,
                 "engine": self.engine.name,
                 "precision": self.engine.precision,
             },
@@ -297,7 +330,7 @@ class _Queues:
         passed = passes_gate(tumor, self.thresholds["gate_threshold"], len(tumor))
         for (work, index), logit, goes_on in zip(batch, tumor, passed, strict=True):
             work.gate_logit[index] = logit
-            if reader.engine.segment is not None and (goes_on or reader.keep_probabilities):
+            if reader.engine.segment is not None and (goes_on or reader.keep_probabilities is True):
                 self.segment.setdefault(shape, []).append((work, index))
             else:
                 work.left -= 1

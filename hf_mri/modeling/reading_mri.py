@@ -90,6 +90,13 @@ class Reading:
         """A label's mask in the source's own voxel order: (I, J, K), or (I, J, K, T) of a cine."""
         return self.geometry.to_source(_by_phase(self.masks[label], self.phases))
 
+    def unseen(self, gate_threshold: float) -> np.ndarray:
+        """Indices of the slices that pass this gate but were never segmented: the model has to look at them."""
+        if self.gate_logit is None or self.mask_logit is None:
+            return np.zeros(0, np.int64)
+        passed = passes_gate(self.gate_logit, gate_threshold, len(self.probability))
+        return np.flatnonzero(passed & np.isnan(self.mask_logit))
+
     def at(self, **thresholds: float) -> Reading:
         """The reading at other thresholds, without the model.
 
@@ -107,8 +114,8 @@ class Reading:
         if self.mask_logit is None:
             return replace(self, thresholds=chosen, probability=slice_probability(self.gate_logit, None, chosen))
         passed = passes_gate(self.gate_logit, chosen["gate_threshold"], len(self.probability))
-        if np.isnan(self.mask_logit[passed]).any():
-            raise ValueError("at: a lower gate_threshold needs Reader(…, keep_probabilities=True)")
+        if len(self.unseen(chosen["gate_threshold"])):
+            raise ValueError("at: a lower gate_threshold needs Reader.look_further, or keep_probabilities=True")
         kept = self.foreground_probability
         if kept is not None:
             masks = foreground_masks(kept, chosen["mask_threshold"], self.overlapping)

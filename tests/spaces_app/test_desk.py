@@ -94,6 +94,17 @@ def test_a_full_desk_and_a_slow_model_say_so():
         slow.read(make_scan("slow"))
 
 
+def test_a_lower_gate_asks_the_model_only_for_what_it_has_not_seen():
+    calls = []
+    reading = SimpleNamespace(unseen=lambda gate: [0, 1] if gate < 0.5 else [], at=lambda gate_threshold: "at once")
+    reader = SimpleNamespace(look_further=lambda reading, gate: calls.append(gate) or "looked")
+    desk = Desk(reader)
+    assert desk.look_further(reading, 0.9) == "at once"
+    assert not calls
+    assert desk.look_further(reading, 0.1) == "looked"
+    assert calls == [0.1]
+
+
 def test_the_desk_outlives_a_crash_of_the_model():
     reader = Reader()
     desk = Desk(reader)

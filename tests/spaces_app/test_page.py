@@ -111,7 +111,7 @@ def test_thresholds_act_on_the_reading_at_hand(visit):
 
 
 def test_downloaded_masks_are_those_of_the_reader(visit, bundles, formats):
-    from hf_mri.modeling.reader_mri import Reader
+    from hf_mri import Reader
 
     _drop(visit, "brain", formats["pages"])
     visit.wait_for_selector(READ.format(name="brain"))

@@ -14,7 +14,7 @@ from uploads import hide_folders, read_upload
 from viewer import encode_map, group_slices, show_reading, show_scan, window_channels
 from visits import Visits
 
-from hf_mri.modeling.reader_mri import Reader
+from hf_mri import Reader
 
 
 @pytest.fixture(scope="module")
