@@ -22,6 +22,7 @@ MEASURED = (
     ("Results", lambda facts: join(write(facts) for write in RESULTS)),
     ("Breakdowns", card_results.breakdown_results),
     ("Worst cases", card_results.worst_cases),
+    ("How the scores count", card_text.rules),
 )
 RESULTS = (
     card_results.segmentation_results,
@@ -31,10 +32,7 @@ RESULTS = (
     card_results.competition_results,
 )
 CLOSING = (
-    (
-        "Curves and plots",
-        lambda facts: join(f"![{words}](plots/{name})\n{words}." for name, words in captions(facts.folder)),
-    ),
+    ("Curves and plots", lambda facts: gallery(captions(facts.folder))),
     ("Limits and biases", card_text.limits),
     ("Reproduce", card_text.reproduction),
     ("Cost of training", card_text.cost),
@@ -104,6 +102,10 @@ def check_card(bundle: str | Path) -> None:
     if not path.exists():
         raise ValueError(f"{path} is missing; write it with `hf-mri card {bundle}`")
     text = path.read_text()
+    if facts.metrics.get("seen_in_training"):
+        raise ValueError(
+            f"{facts.folder / 'metrics.json'} was measured on patients that were trained on; evaluate on others"
+        )
     try:
         given = ModelCard(text).data.to_dict()
     except ValueError as error:
@@ -126,6 +128,17 @@ def name_model(bundle: str | Path, model_id: str) -> None:
     before, after = read_facts(bundle), read_facts(bundle, model_id)
     if before.model_id != after.model_id:
         write_text(card, card.read_text().replace(card_text.quick_start(before), card_text.quick_start(after)))
+
+
+def gallery(pictures: list[tuple[str, str]]) -> str:
+    """Show wide curves one by one and the other plots in pairs, each above its caption."""
+    wide = [picture for picture in pictures if picture[0].startswith("curves")]
+    narrow = [picture for picture in pictures if picture not in wide]
+    parts = [f"![{words}](plots/{name})\n\n{words}." for name, words in wide]
+    for pair in (narrow[start : start + 2] for start in range(0, len(narrow), 2)):
+        cells = [f"![{words}](plots/{name})<br>{words}" for name, words in pair]
+        parts.append("| " + " | ".join(cells) + " |\n|" + " --- |" * len(cells))
+    return join(parts)
 
 
 def join(parts) -> str:

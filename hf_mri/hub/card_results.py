@@ -184,9 +184,8 @@ def breakdown_results(facts: BundleFacts) -> str:
             for label in labels:
                 scores = found.get("segmentation", {}).get(label, {})
                 dice = scores.get("volume_dice")
-                row.append(
-                    f"{number(dice['mean'] if isinstance(dice, dict) else dice)} ({interval(scores.get('ci95'))})"
-                )
+                value = number(dice["mean"] if isinstance(dice, dict) else dice)
+                row.append(f"{value} ({interval(scores['ci95'])})" if scores.get("ci95") else value)
             classification = found.get("classification", {})
             rows.append([*row, number(classification.get("accuracy")), number(classification.get("roc_auc"))])
         header = [
@@ -203,4 +202,5 @@ def breakdown_results(facts: BundleFacts) -> str:
 
 def worst_cases(facts: BundleFacts) -> str:
     """The lowest patients, in the evaluation's own words."""
-    return "\n".join(f"- {case['words']}" for case in facts.metrics.get("worst", [])[:5] if case.get("words"))
+    found = [case for case in facts.metrics.get("worst", [])[:5] if case.get("words")]
+    return "\n".join(f"- {case['patient']}, Dice {number(case['dice'])}. {case['words']}" for case in found)

@@ -39,9 +39,8 @@ def headline_sentence(facts: BundleFacts) -> str:
         figures.append(f"a ROC AUC per slice of **{number(facts.metrics['classification']['roc_auc'])}**")
     if not figures:
         return ""
-    return (
-        f"Measured on {number(data.get('patients'))} patients ({facts.metrics['protocol']}): {' and '.join(figures)}."
-    )
+    whom = SHORT_PROTOCOLS.get(facts.metrics["protocol"], "")
+    return f"Measured on {number(data.get('patients'))} patients {whom}: {' and '.join(figures)}."
 
 
 def uses(facts: BundleFacts) -> str:
@@ -60,7 +59,7 @@ def quick_start(facts: BundleFacts) -> str:
     """Show the shortest code that works; the tests run it as it stands."""
     stock = "image-classification" if facts.kind == "classifier" else "image-segmentation"
     shown = (
-        "answer['label'], answer['score']" if facts.kind == "classifier" else "answer['label'], answer['mask'].size"
+        'answer["label"], answer["score"]' if facts.kind == "classifier" else 'answer["label"], answer["mask"].size'
     )
     return f"""```bash
 pip install "transformers>=5.17" timm torch torchvision scipy pillow
@@ -98,7 +97,10 @@ def patients(facts: BundleFacts) -> str:
     if splits:
         shares = ", ".join(f"{count} for {split}" for split, count in splits.items())
         slices = f" ({number(training['training_slices'])} training slices)" if "training_slices" in training else ""
-        parts.append(f"Patients: {shares}{slices}. No patient is in two splits.")
+        ids = [set(members) for members in training["patients"].values()]
+        twice = sum(map(len, ids)) - len(set().union(*ids))
+        apart = f"**{twice} patients are in two splits.**" if twice else "No patient is in two splits."
+        parts.append(f"Patients: {shares}{slices}. {apart}")
     if training.get("sites"):
         rows = [[site, number(count)] for site, count in sorted(training["sites"].items())]
         parts.append(table(["site", "patients"], rows))
@@ -118,7 +120,8 @@ def preparation(facts: BundleFacts) -> str:
     known = ("gate_threshold", "slice_threshold", "mask_threshold", "smallest_lesion", "temperature", "mask_weight")
     thresholds = [f"`{name}` {facts.config[name]:g}" for name in known if name in facts.config]
     chosen = facts.training.get("thresholds_from")
-    origin = f", chosen on {len(chosen)} validation patients" if chosen else ""
+    how = "the out-of-fold predictions of" if facts.metrics.get("protocol") == "cross-validation" else "validation"
+    origin = f", chosen on {how} {len(chosen)} patients" if chosen else ""
     return (
         f"Networks: {backbones}{begun}. Slices are brought to {size}; intensities are windowed over {extent}. "
         f"Reading: {', '.join(thresholds)}{origin}; all of it stands in `config.json` and `preprocessor_config.json`."
@@ -126,21 +129,33 @@ def preparation(facts: BundleFacts) -> str:
 
 
 def protocol(facts: BundleFacts) -> str:
-    """Say on whom the figures were measured, by which rules, and what a reader must know besides."""
+    """Say on whom the figures were measured, and what a reader must know besides."""
     metrics, data = facts.metrics, facts.metrics.get("data", {})
-    text = f"Protocol `{metrics['protocol']}`: {PROTOCOLS.get(metrics['protocol'], 'see the package documentation')}. "
     counts = [f"{number(data[key])} {key}" for key in ("patients", "volumes", "slices") if key in data]
-    text += ", ".join(counts)
-    text += f", {number(data['positive_slices'])} of them positive." if "positive_slices" in data else "."
+    positive = f", {number(data['positive_slices'])} of them positive" if "positive_slices" in data else ""
+    meaning = PROTOCOLS.get(metrics["protocol"], "see the notes")
+    text = f"Protocol `{metrics['protocol']}`: {meaning}. {', '.join(counts)}{positive}."
+    trained, judged = set(facts.training.get("patients", {}).get("train", [])), measured_patients(facts)
     if metrics.get("seen_in_training"):
+        text += "\n\n**Seen in training: some of these patients were trained on. The figures measure nothing.**"
+    elif metrics["protocol"] in ("cross-validation", "leave-one-site-out") and judged and judged <= trained:
         text += (
-            "\n\n**Seen in training: some of these patients or images were trained on. The figures measure nothing.**"
+            f"\n\nThe weights here were trained afterwards, by the same recipe, on all {len(trained)} patients. "
+            "The figures are those of the folds' models, each on patients that it had not seen."
         )
-    lines = [f"{name.replace('_', ' ')}: {rule}" for name, rule in metrics.get("rules", {}).items()]
-    notes = [*lines, *metrics.get("notes", [])]
-    if notes:
-        text += "\n\n" + "\n".join(f"- {note}" for note in notes)
-    return text
+    notes = "\n".join(f"- {note}" for note in metrics.get("notes", []))
+    return f"{text}\n\n{notes}".strip()
+
+
+def measured_patients(facts: BundleFacts) -> set[str]:
+    """Return whom the figures are about."""
+    return {case["patient"] for case in facts.metrics.get("cases", [])}
+
+
+def rules(facts: BundleFacts) -> str:
+    """Say how the scores count, where there is a choice."""
+    found = facts.metrics.get("rules", {})
+    return "\n".join(f"- **{name.replace('_', ' ').capitalize()}.** {rule}" for name, rule in found.items())
 
 
 def limits(facts: BundleFacts) -> str:

@@ -67,6 +67,26 @@ def test_patients_sites_and_cost_come_from_training_json(bundle):
     assert "Training took 1.4 minutes (10 steps, 2 epochs) on 2 CPU cores." in card  # 84 seconds
 
 
+def test_figures_of_folds_are_called_so_and_patients_in_two_splits_too(bundle):
+    assert "trained afterwards" not in (bundle / "README.md").read_text()
+    everybody = [f"TCGA_{('CS', 'DU')[number % 2]}_{number}" for number in range(6)]
+    rewrite(bundle / "training.json", lambda found: found.update(patients={"train": everybody}))
+    write_card(bundle)
+    assert "trained afterwards, by the same recipe, on all 6 patients" in (bundle / "README.md").read_text()
+    leaky = {"train": everybody, "test": everybody[:2]}
+    rewrite(bundle / "training.json", lambda found: found.update(patients=leaky))
+    write_card(bundle)
+    assert "**2 patients are in two splits.**" in (bundle / "README.md").read_text()
+
+
+def test_figures_of_seen_patients_are_not_published(bundle):
+    rewrite(bundle / "metrics.json", lambda metrics: metrics.update(seen_in_training={"patients": ["a"], "images": 3}))
+    write_card(bundle)
+    assert "**Seen in training" in (bundle / "README.md").read_text()
+    with pytest.raises(ValueError, match="trained on; evaluate on others"):
+        check_card(bundle)
+
+
 def test_an_unchanged_card_passes_and_may_have_words_added(bundle):
     check_card(bundle)
     card = bundle / "README.md"
