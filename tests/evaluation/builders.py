@@ -58,15 +58,15 @@ class BrightEngine:
         if not segment:
             self.segment = None
 
-    def gate(self, pixel_values: torch.Tensor) -> torch.Tensor:
+    def gate(self, pixel_values: list[torch.Tensor]) -> torch.Tensor:
         """Logits of no tumor and tumor."""
-        highest = pixel_values.amax(dim=(1, 2, 3))
+        highest = torch.stack([*pixel_values]).amax(dim=(1, 2, 3))
         return torch.stack([torch.zeros_like(highest), 40 * (highest - 0.6)], dim=1)
 
-    def segment(self, pixel_values: torch.Tensor) -> torch.Tensor:
+    def segment(self, pixel_values: list[torch.Tensor]) -> torch.Tensor:
         """Logits of background and tumor."""
         self.segmented += len(pixel_values)
-        tumor = 40 * (pixel_values.amax(dim=1) - 0.6)
+        tumor = 40 * (torch.stack([*pixel_values]).amax(dim=1) - 0.6)
         return torch.stack([torch.zeros_like(tumor), tumor], dim=1)
 
 
