@@ -294,7 +294,7 @@ def foreground_masks(
 ) -> dict[str, np.ndarray]:
     """Masks by label from the probabilities of all foreground labels, of one shape (H, W) or (S, H, W)."""
     if len(probability) == 1:
-        return {label: np.asarray(values) >= np.float32(threshold) for label, values in probability.items()}
+        return {k: (torch.as_tensor(values).float() >= threshold).cpu().numpy() for k, values in probability.items()}
     if next(iter(probability.values())).ndim == 3:  # slice by slice: a volume's labels in float32 would be large
         pages = [
             foreground_masks(dict(zip(probability, page, strict=True)), threshold, overlapping)

@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import HfApi
 from PIL import Image
 
 from hf_mri import MriImageProcessor, Reader, ResUNetConfig, ResUNetForSemanticSegmentation
@@ -270,6 +271,19 @@ def test_from_pretrained_reads_as_the_model_in_memory(two_stage, processor, read
     loaded = Reader.from_pretrained(tmp_path, device="cpu", dtype="float32")(scan)
     same(loaded, reader(scan), 1e-6)
     assert loaded.model["id"] == str(tmp_path)
+
+
+def test_from_a_hub_with_the_exported_graphs_beside(two_stage, processor, reader, tmp_path, loopback_hub):
+    two_stage.save_pretrained(tmp_path / "model")
+    processor.save_pretrained(tmp_path / "model")
+    HfApi().create_repo("ada/reader")
+    HfApi().upload_folder(repo_id="ada/reader", folder_path=tmp_path / "model")
+    scan = make_scans()[0]
+    loaded = Reader.from_pretrained("ada/reader", device="cpu", dtype="float32")
+    same(loaded(scan), reader(scan), 1e-6)
+    answer = loaded(scan).model
+    assert answer["id"] == "ada/reader"
+    assert answer["revision"] == HfApi().model_info("ada/reader").sha
 
 
 def test_precision_by_name():
