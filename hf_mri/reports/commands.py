@@ -76,7 +76,15 @@ def demo(
     """Read a synthetic scan, write its reading and a picture; without a trained model, train a tiny one first."""
     from hf_mri.demo import run_demo
 
-    run_demo(output, model)
+    found = run_demo(output, model)
+    typer.echo(found.headline)
+    for name, path in (
+        ("scan", found.scan),
+        ("reading", found.reading / "reading.json"),
+        ("picture", found.reading / "montage.png"),
+        ("report", found.reading / "report.html"),
+    ):
+        typer.echo(f"{name + ':':9}{path}")
 
 
 def doctor(

@@ -26,7 +26,7 @@ def window_volume(slices: np.ndarray) -> np.ndarray:
     if high <= low:
         low, high = float(sample.min()), max(float(sample.max()), float(sample.min()) + 1)
     scaled = (grey.astype(np.float32) - low) * (255 / (high - low))
-    return np.clip(scaled, 0, 255).astype(np.uint8)
+    return np.clip(scaled + 0.5, 0, 255).astype(np.uint8)
 
 
 def display_size(height: int, width: int, spacing: tuple | None, longest: int) -> tuple[int, int]:

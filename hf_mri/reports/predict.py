@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from transformers.utils.logging import disable_progress_bar
 
 from hf_mri.modeling.geometry_mri import ScanError
 from hf_mri.modeling.reader_mri import Reader, best_device
@@ -69,6 +70,7 @@ def predict(
             outcome.skipped.append(job.folder)
     if not todo:
         return outcome
+    disable_progress_bar()  # of loading weights: this run has its own
     options = {name: value for name, value in (("spacing", spacing), ("series", series)) if value is not None}
     reader = Reader.from_pretrained(model, device=_own_device(), engine=engine, batch_size=batch_size)
     output.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,94 @@
+"""The main job shown on a synthetic patient: a scan is read, its reading and a picture are written."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+MODEL_CARDS = Path(__file__).resolve().parents[1] / "model_cards"
+BUNDLE = "lgg-two-stage"
+PATIENT_SEED = 7  # no patient of the training set below, whose seed is 0
+# A model that learns phantoms in a minute or so; real patients need train.py's defaults.
+TINY = {
+    "task": "two-stage",
+    "backbone": "test_resnet",
+    "image_size": 64,
+    "decoder_channels": "16 16 8 8",
+    "batch_size": 8,
+    "max_steps": 200,
+    "learning_rate": "5e-3",
+    "ema": 0.95,
+    "rotation": 5,
+    "scale": 0.05,
+    "drop_channel": 0,
+    "validate_every": 100,
+    "mixed_precision": "no",
+}
+
+
+@dataclass
+class Demo:
+    """Where the demo put what, and what it found."""
+
+    scan: Path
+    reading: Path
+    headline: str
+
+
+def run_demo(output: Path, model: str | None = None) -> Demo:
+    """Draw a phantom head, read it, and write everything that `predict` writes.
+
+    Args:
+        output: Gets `scan/`, `reading/` and, where a model had to be trained first, `model/`.
+        model: Folder or Hub name; by default the trained bundle of this project, or else a tiny model that is first
+            trained on other phantoms.
+    """
+    from hf_mri.reports.headline import write_headline
+    from hf_mri.reports.predict import predict
+
+    output.mkdir(parents=True, exist_ok=True)
+    model = model or str(find_bundle() or train_tiny(output / "model"))
+    scan = draw_patient(output / "scan")
+    outcome = predict([scan], model, output / "reading", spacing=(0.94, 0.94, 5.0))
+    if outcome.failed:
+        raise ValueError("; ".join(outcome.failed.values()))
+    (reading,) = outcome.read + outcome.skipped
+    facts = json.loads((reading / "reading.json").read_text(encoding="utf-8"))
+    return Demo(scan, reading, write_headline(facts))
+
+
+def find_bundle() -> Path | None:
+    """The project's trained LGG model in a checkout; None where there is none."""
+    folder = MODEL_CARDS / BUNDLE
+    return folder if (folder / "model.safetensors").is_file() else None
+
+
+def draw_patient(folder: Path) -> Path:
+    """Draw one synthetic patient as TIFF files, unless it is there; return the patient's folder."""
+    from hf_mri.data.phantoms import draw_phantom
+    from hf_mri.export.inputs import find_phantoms
+
+    if not folder.exists():
+        draw_phantom("lgg", folder, patients=1, seed=PATIENT_SEED)
+    return find_phantoms(folder)[0]
+
+
+def train_tiny(folder: Path) -> Path:
+    """Train a gate and a segmenter on phantoms with the project's own train.py, unless done; return the bundle."""
+    bundle = folder / "bundle"
+    if (bundle / "model.safetensors").is_file():
+        return bundle
+    from hf_mri.data.phantoms import make_phantom
+    from hf_mri.training.cross_validation import find_script
+
+    with tempfile.TemporaryDirectory(prefix="hf_mri_demo_") as scratch:
+        data = make_phantom("lgg", Path(scratch) / "data", patients=16, size=TINY["image_size"], slices=16)
+        options = TINY | {"data": data, "output_dir": folder, "rows_cache": scratch}
+        command = [sys.executable, str(find_script())]
+        for name, value in options.items():
+            command += [f"--{name}", *str(value).split()]
+        if subprocess.run(command, check=False).returncode:
+            raise ValueError("demo: the training of a tiny model failed; its message is above")
+    return bundle
