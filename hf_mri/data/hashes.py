@@ -12,18 +12,19 @@ GRID = 16
 
 def hash_pixels(image: np.ndarray) -> str:
     """The exact hash: equal for equal pixels, whatever file they came in."""
-    head = f"{image.dtype.str}{image.shape}".encode()
-    return hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=12, key=head[:64]).hexdigest()
+    kind = f"{image.dtype.str}{image.shape}".encode()[:64]  # the same bytes in another shape are another picture
+    return hashlib.blake2b(np.ascontiguousarray(image), digest_size=12, key=kind).hexdigest()
 
 
 def describe_picture(image: np.ndarray) -> np.ndarray:
     """The near hash: gradients of a 17x17 thumbnail as int8 (512,), blind to brightness, contrast and re-encoding.
 
-    The length is normalized, so the dot product of two such vectors is the cosine of their angle. A slice with next to
-    nothing in it gets zeros, which resemble nothing.
+    Two pictures are as alike as the cosine of the angle between their vectors. A slice with next to nothing in it gets
+    zeros, which resemble nothing.
     """
-    gray = image.mean(axis=2, dtype=np.float32) if image.ndim == 3 else image.astype(np.float32)
-    # Blank: fewer than one pixel in fifty rises above a tenth of the brightest ones.
+    channels = [image] if image.ndim == 2 else [image[..., channel] for channel in range(image.shape[2])]
+    gray = sum(channel.astype(np.float32) for channel in channels) / len(channels)  # much faster than mean(axis=2)
+    # Next to nothing: less than a twelfth of the picture rises above a tenth of its brightest pixels.
     bright = np.percentile(gray[::2, ::2], 99.5)
     if bright <= 0 or np.mean(gray[::2, ::2] > max(0.1 * bright, 2)) < 0.08:
         return np.zeros(2 * GRID * GRID, np.int8)
