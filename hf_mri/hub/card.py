@@ -135,9 +135,10 @@ def gallery(pictures: list[tuple[str, str]]) -> str:
     wide = [picture for picture in pictures if picture[0].startswith("curves")]
     narrow = [picture for picture in pictures if picture not in wide]
     parts = [f"![{words}](plots/{name})\n\n{words}." for name, words in wide]
-    for pair in (narrow[start : start + 2] for start in range(0, len(narrow), 2)):
-        cells = [f"![{words}](plots/{name})<br>{words}" for name, words in pair]
-        parts.append("| " + " | ".join(cells) + " |\n|" + " --- |" * len(cells))
+    cells = [f"![{words}](plots/{name})<br>{words}" for name, words in narrow]
+    if cells:
+        rows = [f"| {' | '.join([*cells[start : start + 2], ''][:2])} |" for start in range(0, len(cells), 2)]
+        parts.append("\n".join(["| | |", "| --- | --- |", *rows]))
     return join(parts)
 
 

@@ -61,6 +61,7 @@ def quick_start(facts: BundleFacts) -> str:
     shown = (
         'answer["label"], answer["score"]' if facts.kind == "classifier" else 'answer["label"], answer["mask"].size'
     )
+    written = "readings and a report" if facts.kind == "classifier" else "masks, volumes and a report"
     return f"""```bash
 pip install "transformers>=5.17" timm torch torchvision scipy pillow
 ```
@@ -85,8 +86,7 @@ for answer in see("slice.png"):
     print({shown})
 ```
 
-With the package, from a shell, `hf-mri predict SCAN --model {facts.model_id} --output OUT` writes masks, volumes and a
-report."""
+With the package, from a shell, `hf-mri predict SCAN --model {facts.model_id} --output OUT` writes {written}."""
 
 
 def patients(facts: BundleFacts) -> str:

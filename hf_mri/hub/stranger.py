@@ -1,4 +1,4 @@
-"""What a stranger's process does with a model. Run by its path, in isolation: the package cannot be imported here."""
+"""What a stranger's process does with a model. Run by its path, in isolation, where the package cannot be imported."""
 
 import base64
 import importlib.util
@@ -10,8 +10,6 @@ import numpy as np
 import torch
 import transformers
 from PIL import Image
-
-sys.modules["hf_mri"] = None
 
 
 def draw_slices(channels: int) -> list[np.ndarray]:
@@ -63,4 +61,5 @@ def check_handler(folder: str, image: np.ndarray) -> None:
 
 
 if __name__ == "__main__":
+    sys.modules["hf_mri"] = None  # from here on it cannot be imported, wherever it is installed
     sys.stdout.write("ANSWERS" + json.dumps(answer(sys.argv[1], sys.argv[2] or None)))

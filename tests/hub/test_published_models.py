@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from huggingface_hub import HfApi
 from PIL import Image
+from transformers import AutoModel
 
-from hf_mri import TwoStageForSemanticSegmentation
+from hf_mri import Reader, TwoStageForSemanticSegmentation
+from hf_mri.hub.apart import answers_of
 from hf_mri.hub.contents import list_contents
 from hf_mri.hub.publish import publish, upload
 from hf_mri.hub.stranger import draw_slices
@@ -103,6 +105,23 @@ def test_a_stranger_loads_by_name_pins_a_revision_and_runs_the_card(hub, tmp_pat
 
     offline = run_apart(OFFLINE, HF_ENDPOINT="http://127.0.0.1:9", HF_HUB_OFFLINE="1")
     assert offline.split("\n")[:2] == ["1 ['tumor']", "OSError"]
+
+
+def test_with_the_package_local_code_loads_it_without_asking(hub):
+    reader = Reader.from_pretrained("ada/two", revision="v1")
+    reading = reader(draw_slices(3)[0])
+    assert reading.probability.shape == (1,)
+    assert reading.model["revision"] == hub.repo("ada/two").tags["v1"].oid
+    loaded = AutoModel.from_pretrained("ada/two", revision="v1")
+    assert type(loaded) is TwoStageForSemanticSegmentation
+
+
+@pytest.mark.slow
+def test_a_bundle_that_lacks_code_does_not_work_elsewhere(finished_bundles, tmp_path):
+    bundle = Path(shutil.copytree(finished_bundles("resunet"), tmp_path / "broken"))
+    (bundle / "losses_mri.py").unlink()
+    with pytest.raises(ValueError, match=r"does not work where hf_mri is not installed: .*losses_mri"):
+        answers_of(bundle)
 
 
 def test_a_data_set_streams_from_the_hub(hub, tmp_path, run_apart):
