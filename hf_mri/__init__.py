@@ -1,5 +1,7 @@
 """Find, outline and measure things in MR slices with Hugging Face tools."""
 
+from importlib.metadata import version
+
 from transformers import (
     AutoConfig,
     AutoImageProcessor,
@@ -20,7 +22,7 @@ from .modeling.reader_mri import Reader
 from .modeling.reading_mri import Reading
 from .modeling.scan_mri import read_scan
 
-__version__ = "0.1.0"
+__version__ = version("hf_mri")
 
 __all__ = [
     "MriImageProcessor",

@@ -23,7 +23,7 @@ def test_a_segmenter_learns_the_phantom(train):
 
 
 def test_a_classifier_learns_the_phantom(train):
-    run = train(task="classify", max_steps=60)
+    run = train(task="classify", fold="1/4", max_steps=60, **GENTLE)
     assert read_history(run)[-1]["slice_auc"] > 0.85
 
 

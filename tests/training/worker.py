@@ -21,7 +21,7 @@ def main(dataset: str, cache: str, output: str) -> None:
     accelerator = Accelerator(cpu=True)
     torch.manual_seed(0)
     # Layer norm, no batch norm: its statistics would differ with the number of processes.
-    arguments = TrainingArguments(backbone="test_convnext", image_size=48, dropout=0, rows_cache=cache, fold="1/4")
+    arguments = TrainingArguments(backbone="test_vit", image_size=48, dropout=0, rows_cache=cache, fold="1/4")
     table = open_table(dataset)
     processor = build_processor(arguments, table.entry)
     data = load_training_data(table, processor, arguments, progress=False)
