@@ -6,15 +6,6 @@ from importlib import import_module
 
 import typer
 
-app = typer.Typer(
-    name="hf-mri",
-    help="Find, outline and measure things in MR slices.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-
 # Each module adds its commands in `register(app)`; none imports torch or another heavy library at its top.
 COMMANDS = (
     "hf_mri.reports.commands",
@@ -26,10 +17,24 @@ COMMANDS = (
 )
 
 
-def main() -> None:
-    """Run the command line; expected failures end in one line and exit code 1, without a traceback."""
+def build_app() -> typer.Typer:
+    """Return the application with all its commands."""
+    app = typer.Typer(
+        name="hf-mri",
+        help="Find, outline and measure things in MR slices.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
     for module in COMMANDS:
         import_module(module).register(app)
+    return app
+
+
+def main() -> None:
+    """Run the command line; expected failures end in one line and exit code 1, without a traceback."""
+    app = build_app()
     try:
         app()
     except (ValueError, OSError, ImportError) as error:
