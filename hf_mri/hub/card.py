@@ -36,7 +36,7 @@ CLOSING = (
     ("Limits and biases", card_text.limits),
     ("Reproduce", card_text.reproduction),
     ("Cost of training", card_text.cost),
-    ("Citation and licence", card_text.citation),
+    ("Citation and license", card_text.citation),
 )
 
 

@@ -7,7 +7,7 @@ from hf_mri.hub.facts import BundleFacts
 
 
 def metadata(facts: BundleFacts) -> ModelCardData:
-    """Return what the Hub reads: task, library, tags, licence, data set, base model, model-index."""
+    """Return what the Hub reads: task, library, tags, license, data set, base model, model-index."""
     tags = ["mri", "medical-imaging", "custom_code", facts.config["model_type"]]
     tags += [label.replace(" ", "-").replace("_", "-") for label in facts.foreground]
     return ModelCardData(

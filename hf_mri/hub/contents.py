@@ -18,7 +18,7 @@ REQUIRED = (
     "train_config.json",
     "training.json",
 )
-EXPORTED = ("openvino/*.xml", "openvino/*.bin", "openvino/*.json", "onnx/*.onnx", "onnx/*.onnx.data", "onnx/*.json")
+EXPORTED = ("export.json", "openvino/*.xml", "openvino/*.bin", "onnx/*.onnx", "onnx/*.onnx.data")
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".ckpt", ".joblib", ".npy", ".npz")
 SCANS = (".nii", ".nii.gz", ".dcm", ".ima", ".tif", ".tiff", ".nrrd", ".mha", ".mhd", ".jpg", ".jpeg", ".zip")
 SECRETS = re.compile(

@@ -38,7 +38,7 @@ def answer(place: str, revision: str | None) -> dict:
             logits = model(**batch).logits.double()
         answers[auto] = [logits.mean().item(), logits.std().item(), logits.min().item(), logits.max().item()]
 
-    read = transformers.pipeline("mri-reading", model=place, **where)
+    read = transformers.pipeline("mri-reading", model=place, engine="torch", precision="float32", **where)
     answers["mri-reading"] = [found["probability"] for found in read({"slices": slices}, as_dict=True)["slices"]]
 
     if processor.num_channels == 3:  # the stock pipelines know RGB only

@@ -45,6 +45,13 @@ def test_links_and_missing_files(bundle, tmp_path):
         list_contents(tmp_path / "nothing")
 
 
+def test_exported_graphs_belong_to_a_bundle(bundle):
+    (bundle / "openvino").mkdir()
+    for name in ("export.json", "openvino/gate.xml", "openvino/gate.bin"):
+        (bundle / name).write_text("{}")
+    assert "openvino/gate.bin" in list_contents(bundle)
+
+
 def test_leftovers_of_python_are_passed_over(bundle):
     (bundle / "__pycache__").mkdir()
     (bundle / "__pycache__/handler.cpython-311.pyc").write_bytes(b"x")

@@ -4,8 +4,8 @@ import yaml
 
 from .store import Commit, Repo
 
-LICENCES = {"apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0"}
-LICENCES |= {"cc-by-nc-sa-4.0", "gpl-3.0", "openrail", "other", "unknown"}
+LICENSES = {"apache-2.0", "mit", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0"}
+LICENSES |= {"cc-by-nc-sa-4.0", "gpl-3.0", "openrail", "other", "unknown"}
 
 
 def metadata(text: str) -> dict:
@@ -26,9 +26,9 @@ def errors_in(text: str) -> list[str]:
     if not isinstance(found, dict):
         return ["The card's metadata must be a mapping"]
     errors = []
-    licence = found.get("license")
-    if licence is not None and licence not in LICENCES:
-        errors.append(f'"license" must be one of [{", ".join(sorted(LICENCES))}], not {licence}')
+    license = found.get("license")
+    if license is not None and license not in LICENSES:
+        errors.append(f'"license" must be one of [{", ".join(sorted(LICENSES))}], not {license}')
     for key in ("tags", "datasets", "metrics"):
         if key in found and not (isinstance(found[key], list) and all(isinstance(item, str) for item in found[key])):
             errors.append(f'"{key}" must be a list of strings')
