@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+ENGINES = ("auto", "torch", "torch-compile", "openvino")
 DTYPES = {
     "float32": torch.float32,
     "fp32": torch.float32,
@@ -38,15 +39,16 @@ class Engine(Protocol):
 class TorchEngine:
     """The model itself, channels-last, in the precision that the device is fast at."""
 
-    name = "torch"
-
-    def __init__(self, model: PreTrainedModel, dtype: str | torch.dtype = "auto"):
+    def __init__(self, model: PreTrainedModel, dtype: str | torch.dtype = "auto", compiled: bool = False):
+        self.name = "torch-compile" if compiled else "torch"
         self.model = model.eval().to(memory_format=torch.channels_last)
         given = dtype == "auto" and model.dtype != torch.float32  # weights that were loaded in 16 bits stay so
         self.dtype = model.dtype if given else pick_dtype(model.device, dtype)
         self.precision = str(self.dtype).removeprefix("torch.")
         self.device = str(model.device)
         classifier, segmenter = stages_of(model)
+        if compiled:  # takes a minute at the first batch: worth it for thousands of slices
+            classifier, segmenter = (part and torch.compile(part, dynamic=True) for part in (classifier, segmenter))
         self.gate = None if classifier is None else lambda pixels: self._run(classifier, pixels)
         self.segment = None if segmenter is None else lambda pixels: self._run(segmenter, pixels)
 
@@ -79,17 +81,18 @@ def load_engine(
     """Choose what runs a model.
 
     Args:
-        engine: "torch", "openvino", or "auto": what was fastest when the model was exported, else PyTorch.
+        engine: "torch", "torch-compile", "openvino", or "auto": what was fastest when the model was exported, else
+            PyTorch.
         dtype: "auto", "float32", "bfloat16", "float16", or "int8" with OpenVINO.
         folder: where the model came from; exported graphs lie there.
     """
-    if engine not in ("auto", "torch", "openvino"):
-        raise ValueError(f"engine {engine!r}: must be 'auto', 'torch' or 'openvino'")
+    if engine not in ENGINES:
+        raise ValueError(f"engine {engine!r}: must be one of {', '.join(ENGINES)}")
     from .engine_openvino_mri import load_openvino_engine, prefers_openvino
 
     if engine == "openvino" or (engine == "auto" and prefers_openvino(model, folder, dtype)):
         return load_openvino_engine(model, folder, dtype)
-    return TorchEngine(model, dtype)
+    return TorchEngine(model, dtype, compiled=engine == "torch-compile")
 
 
 def pick_dtype(device: torch.device, dtype: str | torch.dtype = "auto") -> torch.dtype:

@@ -1,8 +1,10 @@
 """`Reader`: a scan in, a reading out; alone, in batches, in other orientations, in 16 bits."""
 
+import shutil
 import subprocess
 import sys
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import torch
 from huggingface_hub import HfApi
 from PIL import Image
 
-from hf_mri import MriImageProcessor, Reader, ResUNetConfig, ResUNetForSemanticSegmentation
+from hf_mri import MriImageProcessor, Reader, ResUNetConfig, ResUNetForSemanticSegmentation, read_scan
 from hf_mri.modeling.engine_mri import TorchEngine, pick_dtype
 from hf_mri.modeling.geometry_mri import ScanError
 from hf_mri.modeling.reading_mri import remove_small_components
@@ -246,18 +248,20 @@ def test_a_scan_that_fails_is_reported_and_the_rest_go_on(reader, tmp_path):
         next(reader.batch([good], errors="ignore"))
 
 
-def test_scans_are_taken_as_they_are_needed_and_threads_end(reader):
+def test_scans_are_taken_as_they_are_needed_and_let_go(reader):
     taken = []
 
     def scans():
-        for number in range(1000):
-            taken.append(number)
-            yield head(8, 40, 48)
+        for _ in range(1000):
+            scan = read_scan(head(8, 40, 48))
+            taken.append(weakref.ref(scan))
+            yield scan
 
     readings = reader.batch(scans())
-    for _ in range(3):
+    for _ in range(30):
         next(readings)
-    assert len(taken) < 12
+    assert len(taken) < 40
+    assert sum(scan() is not None for scan in taken) < 10
     before = threading.active_count()
     readings.close()
     assert threading.active_count() <= before
@@ -284,6 +288,16 @@ def test_from_a_hub_with_the_exported_graphs_beside(two_stage, processor, reader
     answer = loaded(scan).model
     assert answer["id"] == "ada/reader"
     assert answer["revision"] == HfApi().model_info("ada/reader").sha
+
+
+@pytest.mark.slow
+def test_compiled_networks_read_the_same(segmenter, processor):
+    if shutil.which("g++") is None:
+        pytest.skip("torch.compile needs a C++ compiler")
+    compiled = Reader(segmenter, processor, engine="torch-compile", dtype="float32", batch_size=4)
+    assert compiled.engine.name == "torch-compile"
+    scan = make_scans()[0]
+    same(compiled(scan), Reader(segmenter, processor, dtype="float32")(scan), 1e-4)
 
 
 def test_precision_by_name():
