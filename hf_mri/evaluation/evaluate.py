@@ -31,7 +31,7 @@ from hf_mri.modeling.reading_mri import slice_probability
 logger = logging.getLogger(__name__)
 
 # Volumes are read in portions of about this many slices: enough to fill batches, little enough to stay flat.
-PORTION = 256
+PORTION = 128
 
 Progress = Callable[[int], None]
 
