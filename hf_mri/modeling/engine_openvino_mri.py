@@ -37,7 +37,7 @@ class OpenVinoEngine:
 
     def __init__(self, model: PreTrainedModel, graphs: dict[str, Path], precision: str):
         self.precision = precision
-        self.fallback = TorchEngine(model)
+        self.fallback = TorchEngine(model, "float32" if precision == "float32" else "auto")
         self.gate = self._runner(graphs.get("gate"), self.fallback.gate)
         self.segment = self._runner(graphs.get("segmenter"), self.fallback.segment)
 

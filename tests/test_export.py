@@ -1,0 +1,149 @@
+"""Exported graphs: the same answers as the model, in the Reader and in the plain libraries."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from hf_mri import ResUNetConfig, ResUNetForSemanticSegmentation
+from hf_mri.export import checks, export_model, inputs
+from hf_mri.export.export_model import export_model as run_export
+from hf_mri.modeling.engine_mri import load_engine, stages_of
+from hf_mri.modeling.engine_openvino_mri import load_openvino_engine
+from hf_mri.modeling.reader_mri import Reader
+from tests.reports.conftest import SIDE, make_model
+
+openvino = pytest.importorskip("openvino")
+
+
+@pytest.fixture(scope="module")
+def noise():
+    """A scan of noise, which the random model outlines in half."""
+    return np.random.default_rng(0).integers(0, 255, (6, SIDE, SIDE, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def read_noise(noise):
+    """Export looks at the scan of noise instead of drawing phantoms of the real size, which takes long."""
+
+    def load(reader, data):
+        return inputs.Inputs("noise", [reader.read_scan(noise)])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export_model, "load_inputs", load)
+        yield
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory, read_noise):
+    """A bundle with OpenVINO graphs."""
+    folder = make_model(tmp_path_factory.mktemp("exported"))
+    run_export(folder)
+    return folder
+
+
+def test_the_record_says_what_was_exported_and_how_close_it_is(exported):
+    record = json.loads((exported / "export.json").read_text())
+    by_precision = {entry["precision"]: entry for entry in record["exports"]}
+    assert by_precision["float32"]["parity"]["probability"] < 2e-3
+    assert by_precision["float32"]["parity"]["dice"] > 0.998
+    for entry in record["exports"]:
+        assert all((exported / file).is_file() for file in entry["files"].values())
+    assert {entry["engine"] for entry in record["timings"]} == {"torch", "openvino"}
+    assert record["choice"]["engine"] in ("torch", "openvino")
+    assert record["inputs"] == {"name": "noise", "scans": 1, "slices": 6}
+
+
+def test_any_batch_height_and_width_give_the_models_answer(exported):
+    reader = Reader.from_pretrained(exported, engine="torch", dtype="float32", device="cpu")
+    engine = load_openvino_engine(reader.engine.model, exported, "float32")
+    for shape in ((1, 3, 64, 64), (3, 3, 96, 128), (2, 3, 50, 70)):  # the last goes through PyTorch
+        pixels = torch.randn(shape)
+        for mine, theirs in ((engine.gate, reader.engine.gate), (engine.segment, reader.engine.segment)):
+            difference = (mine(pixels) - theirs(pixels)).abs()  # graphs keep their weights in 16 bits
+            assert difference.mean() < 2e-3 * theirs(pixels).std()
+    assert torch.equal(engine.gate(pixels), engine.gate(list(pixels)))
+
+
+def test_the_reader_takes_the_engine_that_export_chose(exported, noise, tmp_path):
+    folder = shutil.copytree(exported, tmp_path / "model")
+    record = json.loads((folder / "export.json").read_text())
+    for name in ("openvino", "torch"):
+        choice = {"engine": name, "precision": "float32", "format": "openvino"}
+        (folder / "export.json").write_text(json.dumps(record | {"choice": choice}))
+        reader = Reader.from_pretrained(folder, device="cpu")
+        assert reader.engine.name == name
+        assert reader(noise).model["engine"] == name
+    assert Reader.from_pretrained(folder, device="cpu", engine="openvino").engine.name == "openvino"
+
+
+def test_graphs_of_other_weights_are_never_used(exported, tmp_path, caplog):
+    folder = shutil.copytree(exported, tmp_path / "model")
+    model = Reader.from_pretrained(folder, engine="torch", device="cpu").engine.model
+    with torch.no_grad():
+        model.classifier.head.bias += 1
+    model.save_pretrained(folder)
+    record = json.loads((folder / "export.json").read_text())
+    choice = {"engine": "openvino", "precision": "float32", "format": "openvino"}
+    (folder / "export.json").write_text(json.dumps(record | {"choice": choice}))
+    assert load_engine(model, "auto", folder=folder).name == "torch"
+    assert "other weights" in caplog.text
+    with pytest.raises(ValueError, match="exported from other weights"):
+        load_engine(model, "openvino", folder=folder)
+
+
+def test_without_graphs_the_error_says_how_to_make_them(tmp_path):
+    folder = make_model(tmp_path)
+    with pytest.raises(ValueError, match="hf-mri export"):
+        Reader.from_pretrained(folder, engine="openvino", device="cpu")
+
+
+def test_beyond_the_bound_nothing_is_written(exported, tmp_path, monkeypatch):
+    folder = make_model(tmp_path)
+    graphs = {stage: exported / "openvino" / f"{stage}.xml" for stage in ("gate", "segmenter")}
+    monkeypatch.setattr(export_model, "convert_stages", lambda *_: graphs)
+    before = sorted(path.name for path in folder.iterdir())
+    monkeypatch.setitem(checks.BOUNDS, "float32", {"probability": -1.0, "dice": 0.0})
+    with pytest.raises(ValueError, match="float32 differs too much"):
+        run_export(folder)
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_onnx_graphs_work_in_plain_onnxruntime_and_in_the_reader(tmp_path, noise):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    folder = make_model(tmp_path)
+    record = run_export(folder, "onnx")
+    reader = Reader.from_pretrained(folder, engine="torch", dtype="float32", device="cpu")
+    pixels = torch.randn(3, 3, 96, 64)
+    for stage, network in zip(("gate", "segmenter"), stages_of(reader.engine.model), strict=True):
+        session = onnxruntime.InferenceSession(folder / "onnx" / f"{stage}.onnx")
+        (logits,) = session.run(["logits"], {"pixel_values": pixels.numpy()})
+        with torch.inference_mode():
+            np.testing.assert_allclose(logits, network(pixels).logits.numpy(), atol=1e-3)
+    assert {entry["format"] for entry in record["exports"]} == {"onnx"}
+    theirs = Reader.from_pretrained(folder, engine="openvino", dtype="float32", device="cpu")(noise)
+    np.testing.assert_allclose(theirs.probability, reader(noise).probability, atol=2e-3)
+
+
+def test_eight_bits_are_calibrated_and_close(tmp_path):
+    pytest.importorskip("nncf")
+    from hf_mri.export.graphs import convert_stages, quantize_graphs
+
+    torch.manual_seed(0)
+    model = ResUNetForSemanticSegmentation(
+        ResUNetConfig(hidden_sizes=[4, 8, 8, 8, 8, 8], decoder_channels=[8, 8, 8, 8, 8], image_size=SIDE)
+    ).eval()
+    pixels = torch.rand(6, 3, SIDE, SIDE) * 2 - 1
+    slices = inputs.Slices(pixels, pixels, 1.0)
+    graphs = convert_stages(model, "openvino", tmp_path, slices)
+    quantized = quantize_graphs(graphs, "openvino", slices)
+    assert list(quantized) == ["segmenter"]
+    kinds = {node.get_type_name() for node in openvino.Core().read_model(quantized["segmenter"]).get_ops()}
+    assert "FakeQuantize" in kinds
+    logits = openvino.compile_model(quantized["segmenter"], "CPU")([pixels.numpy()])[0]
+    with torch.inference_mode():
+        expected = model(pixels).logits.numpy()
+    assert np.abs(logits - expected).mean() < 0.1 * expected.std()
