@@ -16,7 +16,7 @@ from viewer import make_viewer
 from visits import Visits
 
 HERE = Path(__file__).parent
-UPLOADS_KEPT = 600  # seconds; a scan is in memory as soon as it is read
+UPLOADS_KEPT = 600  # seconds at most; a scan is in memory as soon as it is read
 MOST_WAITING = 64  # events of all visitors; one more is told that the page is busy
 DOWNLOADS = {
     "masks": "Masks, PNG",
@@ -114,12 +114,13 @@ def build_page() -> gr.Blocks:
     bundles, problems = load_bundles(list_names())
     desks = {bundle.name: Desk(bundle.reader) for bundle in bundles}
     visits = Visits()
+    kept = int(os.environ.get("HF_MRI_UPLOADS_KEPT", UPLOADS_KEPT))
 
     def forget(request: gr.Request) -> None:
         visits.forget(request.session_hash)
 
     with gr.Blocks(
-        title="hf_mri: read MR slices", analytics_enabled=False, fill_width=True, delete_cache=(60, UPLOADS_KEPT)
+        title="hf_mri: read MR slices", analytics_enabled=False, fill_width=True, delete_cache=(min(60, kept), kept)
     ) as page:
         gr.HTML(HEAD, js_on_load=(HERE / "theme.js").read_text(encoding="utf-8"), apply_default_css=False)
         if problems or not bundles:

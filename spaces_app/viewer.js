@@ -40,16 +40,18 @@ function panes() {
 
 function buildStage() {
   const { width, height, ratio } = props.value;
-  stage.dataset.mode = view.mode;
+  const mode = groups().length > 1 ? "beside" : view.mode;
+  stage.dataset.mode = mode;
   stage.style.setProperty("--ratio", ratio);
   stage.replaceChildren(
+    find(".v-empty"),
     ...panes().map(({ title, overlay }) => {
       const figure = document.createElement("figure");
       const base = canvas(width, height, "v-image");
       base.setAttribute("role", "img");
       figure.append(base);
       if (overlay) figure.append(canvas(width * SCALE, height * SCALE, "v-overlay"));
-      if (overlay && view.mode === "swipe") figure.append(divider());
+      if (overlay && mode === "swipe") figure.append(divider());
       const caption = document.createElement("figcaption");
       caption.textContent = title;
       figure.append(caption);

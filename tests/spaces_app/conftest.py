@@ -130,13 +130,15 @@ def served(bundles, tmp_path_factory) -> Iterator[tuple[str, Path]]:
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory) -> Iterator[str]:
-    """The page without a model, behind a login for the user `ward` with the password `right password`."""
+def guarded(tmp_path_factory) -> Iterator[tuple[str, Path]]:
+    """The page without a model, behind a login (`ward`, `right password`), that keeps uploads for a second."""
     from accounts import write_user
 
     folder = tmp_path_factory.mktemp("guarded")
     write_user(folder / "users.txt", "ward", "right password")
-    yield from _serve(folder, HF_MRI_AUTH=str(folder / "users.txt"), HF_MRI_MODEL=str(folder / "nothing-here"))
+    variables = {"HF_MRI_AUTH": str(folder / "users.txt"), "HF_MRI_UPLOADS_KEPT": "1"}
+    for address in _serve(folder, HF_MRI_MODEL=str(folder / "nothing-here"), **variables):
+        yield address, folder
 
 
 @pytest.fixture(scope="session")

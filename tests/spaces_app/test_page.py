@@ -2,7 +2,9 @@
 
 import io
 import json
+import time
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -55,7 +57,9 @@ def _click_example(tab, example: str = "tumor-volume") -> None:
 
 
 def test_an_example_is_answered_and_its_slices_can_be_walked(visit):
+    width = visit.locator("#brain-viewer").bounding_box()["width"]
     _click_example(visit)
+    assert visit.locator("#brain-viewer").bounding_box()["width"] == width  # the layout does not jump
     assert "Tumor in" in _answer(visit)
     assert "mL" in _answer(visit)
     viewer = visit.locator("#brain-viewer .viewer")
@@ -151,6 +155,7 @@ def test_a_bad_file_gets_a_plain_message_and_the_page_goes_on(visit, served, tmp
     assert "broken.png" in alert.inner_text()
     assert str(served[1]) not in alert.inner_text()
     assert visit.locator("#brain-masks").is_disabled()
+    assert visit.get_by_text("Drop a scan, or try an example.").first.is_visible()
     _click_example(visit, "clear-slice")
     assert "No tumor" in _answer(visit)
 
@@ -191,7 +196,7 @@ def test_it_fits_a_phone_and_both_themes(chromium, served):
     for scheme in ("light", "dark"):
         phone = chromium.new_page(viewport={"width": 390, "height": 844}, color_scheme=scheme)
         phone.goto(served[0])
-        phone.wait_for_selector("#brain-tumor-slice")
+        _click_example(phone, "tumor-slice")
         assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert phone.get_by_text("Not a medical device").first.is_visible()
         assert phone.evaluate("document.body.classList.contains('dark')") is (scheme == "dark")
@@ -209,7 +214,7 @@ def test_the_log_says_nothing_about_scans(served, visit, formats):
 
 def test_a_login_is_asked_for_and_checked(chromium, guarded):
     tab = chromium.new_page()
-    tab.goto(guarded)
+    tab.goto(guarded[0])
     for password, comes_in in (("wrong password", False), ("right password", True)):
         tab.locator("input").nth(0).fill("ward")
         tab.locator("input").nth(1).fill(password)
@@ -219,6 +224,24 @@ def test_a_login_is_asked_for_and_checked(chromium, guarded):
         else:
             tab.get_by_text("Incorrect Credentials").wait_for()
     tab.close()
+
+
+def test_uploads_need_the_login_and_do_not_stay(guarded):
+    import httpx
+
+    address, folder = guarded
+    upload = {"files": ("scan.png", b"pixels", "image/png")}
+    with httpx.Client(base_url=address) as visitor:
+        assert visitor.post("/gradio_api/upload", files=upload).status_code == 401
+        login = {"username": "ward", "password": "right password"}
+        assert visitor.post("/login", data=login).status_code == 200
+        kept = Path(visitor.post("/gradio_api/upload", files=upload).json()[0])
+        assert folder in kept.parents
+        for _ in range(100):
+            if not kept.exists():
+                return
+            time.sleep(0.1)
+    pytest.fail("the upload is still there")
 
 
 def test_the_api_reads_and_writes(served, formats, tmp_path):
