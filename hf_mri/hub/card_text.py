@@ -2,6 +2,7 @@
 
 from hf_mri.hub.card_results import PROTOCOLS, number, table
 from hf_mri.hub.facts import BundleFacts
+from hf_mri.hub.requirements import floors
 
 KIND_WORDS = {
     "classifier": "says for each MR slice how likely it shows {labels}",
@@ -22,7 +23,8 @@ WARNING = "> **Not a medical device.** For research and teaching only; no decisi
 def summary(facts: BundleFacts) -> str:
     """Say in a few lines what the model does, on what, and how well."""
     what = KIND_WORDS[facts.kind].format(labels=in_words(facts.foreground))
-    size = f"{facts.parameters / 1e6:.2f} million parameters"
+    count = facts.parameters
+    size = f"{count / 1e6:.2f} million parameters" if count > 1e5 else f"{count:,} parameters"
     text = f"This model {what}. It has {size} and was trained on {source(facts)}."
     headline = headline_sentence(facts)
     return f"{text} {headline}".strip() + f"\n\n{WARNING}"
@@ -57,13 +59,9 @@ def uses(facts: BundleFacts) -> str:
 
 def quick_start(facts: BundleFacts) -> str:
     """Show the shortest code that works; the tests run it as it stands."""
-    stock = "image-classification" if facts.kind == "classifier" else "image-segmentation"
-    shown = (
-        'answer["label"], answer["score"]' if facts.kind == "classifier" else 'answer["label"], answer["mask"].size'
-    )
     written = "readings and a report" if facts.kind == "classifier" else "masks, volumes and a report"
     return f"""```bash
-pip install "transformers>=5.17" timm torch torchvision scipy pillow
+pip install "{floors()["transformers"]}" timm torch torchvision scipy pillow
 ```
 
 A scan is one file (PNG, TIFF, NIfTI, DICOM), a folder of slices, or an array; the answer is a reading of every slice.
@@ -78,15 +76,23 @@ for number, probability in enumerate(reading.probability):
     print(f"slice {{number}}: {{probability:.2f}}")
 ```
 
-The stock pipeline works too, on single 8-bit images:
+{stock_start(facts)}With the package, from a shell, `hf-mri predict SCAN --model {facts.model_id} --output OUT` writes {written}."""
+
+
+def stock_start(facts: BundleFacts) -> str:
+    """Show the stock pipeline, for models whose answer it can give."""
+    if facts.stock_task is None:
+        return ""
+    shown = 'answer["mask"].size' if facts.stock_task == "image-segmentation" else 'answer["score"]'
+    return f"""The stock pipeline works too, on single 8-bit images:
 
 ```python
-see = pipeline("{stock}", model=MODEL, trust_remote_code=True)
+see = pipeline("{facts.stock_task}", model=MODEL, trust_remote_code=True)
 for answer in see("slice.png"):
-    print({shown})
+    print(answer["label"], {shown})
 ```
 
-With the package, from a shell, `hf-mri predict SCAN --model {facts.model_id} --output OUT` writes {written}."""
+"""
 
 
 def patients(facts: BundleFacts) -> str:
@@ -172,8 +178,12 @@ def limits(facts: BundleFacts) -> str:
         lines.append(
             f"Channels are expected in the order {order}; a scan with one channel is read with it repeated, less well."
         )
-    if facts.processor.get("neighbors", 0) == 0:
-        lines.append("Each slice is judged without a look at its neighbors.")
+    neighbors = facts.processor.get("neighbors", 0)
+    lines.append(
+        f"Each slice is judged together with {neighbors} on either side; where there is none, it stands in for them."
+        if neighbors
+        else "Each slice is judged without a look at its neighbors."
+    )
     worst = facts.metrics.get("worst", [])
     if worst:
         case = worst[0]

@@ -55,7 +55,14 @@ class BundleFacts:
 
     @property
     def channels(self) -> int:
-        return self.config.get("num_channels") or self.config["segmenter"]["num_channels"]
+        """Channels of one slice, as scans have them; neighbors come on top in the model."""
+        return self.processor["num_channels"]
+
+    @property
+    def stock_task(self) -> str | None:
+        """The stock pipeline that gives the model's own answer: they know RGB images and one label a pixel only."""
+        overlapping = self.config.get("problem_type") == "multi_label_classification"
+        return None if self.channels != 3 or (overlapping and self.kind != "classifier") else self.pipeline_tag
 
     @cached_property
     def parameters(self) -> int:

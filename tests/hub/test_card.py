@@ -163,3 +163,12 @@ def test_what_is_no_bundle_is_said(tmp_path):
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(ValueError, match="no JSON"):
         write_card(tmp_path)
+
+
+def test_stock_pipelines_are_shown_only_where_they_give_the_models_answer(bundle):
+    assert 'pipeline("image-segmentation"' in (bundle / "README.md").read_text()
+    rewrite(bundle / "preprocessor_config.json", lambda found: found.update(num_channels=1, neighbors=1))
+    write_card(bundle)
+    card = (bundle / "README.md").read_text()
+    assert "stock pipeline" not in card
+    assert "together with 1 on either side" in card
