@@ -60,6 +60,7 @@ def uses(facts: BundleFacts) -> str:
 def quick_start(facts: BundleFacts) -> str:
     """Show the shortest code that works; the tests run it as it stands."""
     written = "readings and a report" if facts.kind == "classifier" else "masks, volumes and a report"
+    command = f"hf-mri predict SCAN --model {facts.model_id} --output OUT"
     return f"""```bash
 pip install "{floors()["transformers"]}" timm torch torchvision scipy pillow
 ```
@@ -76,7 +77,7 @@ for number, probability in enumerate(reading.probability):
     print(f"slice {{number}}: {{probability:.2f}}")
 ```
 
-{stock_start(facts)}With the package, from a shell, `hf-mri predict SCAN --model {facts.model_id} --output OUT` writes {written}."""
+{stock_start(facts)}With the package, from a shell, `{command}` writes {written}."""
 
 
 def stock_start(facts: BundleFacts) -> str:
