@@ -46,6 +46,7 @@ def predict(
     batch_size: int = 16,
     spacing: tuple[float, ...] | None = None,
     series: str | None = None,
+    reader: Reader | None = None,
 ) -> Outcome:
     """Read scans and write `output/SCAN/…`.
 
@@ -57,6 +58,7 @@ def predict(
         engine: What runs the networks: "auto", "torch" or "openvino".
         spacing: Millimeters between rows, columns and slices, where the files do not say.
         series: Of several DICOM series, the one to read.
+        reader: The model where it is loaded already; `engine` and `batch_size` are then its own.
     """
     kinds = _check_kinds(only)
     settings = {"model": identify_model(model), "engine": engine, "spacing": repr(spacing), "series": repr(series)}
@@ -72,7 +74,7 @@ def predict(
         return outcome
     disable_progress_bar()  # of loading weights: this run has its own
     options = {name: value for name, value in (("spacing", spacing), ("series", series)) if value is not None}
-    reader = Reader.from_pretrained(model, device=_own_device(), engine=engine, batch_size=batch_size)
+    reader = reader or Reader.from_pretrained(model, device=_own_device(), engine=engine, batch_size=batch_size)
     output.mkdir(parents=True, exist_ok=True)
     with _progress_bar() as progress, ThreadPoolExecutor(WRITERS) as pool:
         bar = progress.add_task("reading", total=len(todo), slices=0)

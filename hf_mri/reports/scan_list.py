@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
+from os.path import abspath
 from pathlib import Path
 
 from hf_mri.modeling.scan_mri import ENDINGS
@@ -64,6 +65,8 @@ def plan_jobs(sources: Sequence[Source], output: Path) -> list[Job]:
     taken: dict[Path, str] = {}
     jobs = []
     for source in sources:
+        if _place(source) in taken.values():
+            continue  # named twice
         scan, name = identify(source), scan_name(source)
         number = 1
         while True:
@@ -83,7 +86,7 @@ def scan_name(source: Source) -> str:
         names = [scan_name(path) for path in source.values()]
         same = next((end for end, letters in enumerate(zip(*names, strict=False)) if len(set(letters)) > 1), None)
         return names[0][:same].rstrip("_-. ") or names[0]
-    name = source.resolve().name
+    name = Path(abspath(source)).name  # a link's own name, not its target's
     for ending in ENDINGS:
         if name.lower().endswith(ending) and len(name) > len(ending):
             return name[: -len(ending)]
@@ -96,7 +99,7 @@ def identify(source: Source) -> str:
     facts = []
     for path in paths:
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
-        facts += [(str(file.resolve()), *_size_and_time(file)) for file in files]
+        facts += [(abspath(file), *_size_and_time(file)) for file in files]
     return _hash(facts)
 
 
@@ -133,7 +136,7 @@ def _owner(folder: Path) -> str | None:
 
 def _place(source: Source) -> str:
     paths = source.values() if isinstance(source, dict) else [source]
-    return _hash([str(path.resolve()) for path in paths])
+    return _hash([abspath(path) for path in paths])
 
 
 def _size_and_time(file: Path) -> tuple[int, int]:

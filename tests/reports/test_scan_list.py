@@ -52,3 +52,10 @@ def test_channels_are_pairs(tmp_path):
         parse_channels(["a.nii"])
     with pytest.raises(ValueError, match="twice"):
         parse_channels(["pre=a.nii", "pre=b.nii"])
+
+
+def test_links_are_scans_of_their_own_and_a_scan_named_twice_is_read_once(tmp_path):
+    scan = write_scan(tmp_path / "scan")
+    (tmp_path / "link").symlink_to(scan)
+    jobs = plan_jobs([scan, tmp_path / "link", tmp_path / "link" / ".." / "scan"], tmp_path / "out")
+    assert [job.folder.name for job in jobs] == ["scan", "link"]
