@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hf_mri.evaluation.evaluate import evaluate_model
+from hf_mri.evaluation.evaluate import evaluate_model, evaluate_predictions
 from hf_mri.evaluation.report import read_metrics, write_headline
 from hf_mri.evaluation.worst import WorstCases
 from tests.evaluation.builders import make_case, make_masks, make_reader, write_lgg
@@ -84,3 +84,37 @@ def test_a_foreign_file_is_no_evaluation(tmp_path: Path) -> None:
         read_metrics(tmp_path)
     with pytest.raises(ValueError, match="no such file"):
         read_metrics(tmp_path / "other.json")
+
+
+@pytest.mark.parametrize("kind", ["organs", "heart", "classifier"])
+def test_every_kind_of_model_has_its_page(tmp_path: Path, kind: str) -> None:
+    labels = {
+        "organs": ("large_bowel", "small_bowel", "stomach"),
+        "heart": ("right ventricle", "myocardium", "left ventricle"),
+        "classifier": ("tumor",),
+    }[kind]
+    cases = []
+    for seed in range(6):
+        truth, predicted = make_masks(seed)
+        columns = {"phase": ("ED", "ES")[seed % 2], "group": "NOR"}
+        case = make_case(
+            truth,
+            predicted,
+            f"P{seed // 2}",
+            volume=f"P{seed // 2}/{seed % 2}",
+            spacing=(1.5, 1.5, 8.0),
+            columns=columns,
+        )
+        case.truth = dict.fromkeys(labels, truth)
+        case.predicted = None if kind == "classifier" else dict.fromkeys(labels, predicted)
+        cases.append(case)
+    metrics = evaluate_predictions(cases, "patients", tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert ("competition" in metrics) == ('id="competition"' in page) == (kind == "organs")
+    assert ("cardiac" in metrics) == ('id="heart"' in page) == (kind == "heart")
+    assert ("segmentation" in metrics) == ('id="masks"' in page) == (kind != "classifier")
+    if kind == "heart":
+        assert (tmp_path / "plots" / "lv_ef_agreement.png").exists()
+    if kind == "organs":
+        assert 0 < metrics["competition"]["score"] < 1
+        assert set(metrics["competition"]["per_case"]) == {case.volume for case in cases}
