@@ -57,6 +57,7 @@ def test_the_header_names_the_gradio_that_was_tested():
     assert len(re.search(r"^short_description: (.*)$", header, re.MULTILINE).group(1)) <= 60  # the Hub's limit
 
 
+@pytest.mark.slow
 def test_it_starts_with_only_what_the_requirements_install(tmp_path, bundles):
     folder = pack(tmp_path / "space")
     assert len(list(folder.glob("hf_mri-*.whl"))) == 1
