@@ -41,7 +41,7 @@ CLINICAL = {  # column → largest value; all count from 1, but death01
 # Brightness of tissues in (pre-contrast, FLAIR, post-contrast), gray matter near 1.
 TISSUES = {
     "air": (0.03, 0.03, 0.03),
-    "scalp": (1.9, 1.8, 1.8),
+    "scalp": (2.3, 2.4, 2.2),
     "skull": (0.15, 0.12, 0.15),
     "fluid": (0.35, 0.22, 0.35),
     "gray": (0.85, 1.06, 0.92),
@@ -106,7 +106,7 @@ def _place_head(rng: np.random.Generator, shape: tuple[int, int, int]) -> tuple[
     """Head coordinates of every voxel: the head is turned, scaled and moved a little, and its sides differ."""
     slices, size, _ = shape
     grid = (np.arange(size, dtype=np.float32) + 0.5) / size * 2 - 1
-    scale = rng.uniform(0.70, 0.88)
+    scale = rng.uniform(0.70, 0.94)
     turn = np.deg2rad(rng.normal(0, 4))
     column = grid[None, None, :] - rng.normal(0, 0.03)
     row = grid[None, :, None] - rng.normal(0, 0.03)
@@ -131,12 +131,14 @@ def _depth_below_scalp(
     radius = (np.abs(x / width) ** power + np.abs(y / profile) ** power + 1e-6) ** (1 / power)
     depth = (1 - radius) * 0.88 * profile
     slant = 1 + 1.2 * np.clip(height - 0.7, 0, None) / 0.3
-    return depth.astype(np.float32), (rng.uniform(0.13, 0.18) * slant).astype(np.float32)
+    return depth.astype(np.float32), (rng.uniform(0.11, 0.15) * slant).astype(np.float32)
 
 
 def _face(x: np.ndarray, y: np.ndarray, height: np.ndarray) -> np.ndarray:
-    """1 where sockets, sinuses and muscles take the brain's place: the front of the lowest slices."""
-    return ramp(0.24 - height - 0.25 * (y + 0.2), 0.12) * ramp(-0.05 - y + 0.4 * (np.abs(x) - 0.3), 0.3)
+    """1 where sockets, sinuses and muscles take the brain's place: in front, and around the cerebellum at the base."""
+    front = ramp(0.30 - height - 0.25 * (y + 0.2), 0.12) * ramp(-0.05 - y + 0.4 * (np.abs(x) - 0.3), 0.3)
+    cerebellum = np.hypot(x / 0.62, (y - 0.42) / 0.42)
+    return np.maximum(front, ramp(0.12 - height, 0.08) * ramp(cerebellum - 1, 0.15))
 
 
 def _mix_tissues(
@@ -149,12 +151,13 @@ def _mix_tissues(
 ) -> dict[str, Any]:
     """Shares of every tissue in every voxel (`mix`), painted from the skin inwards, and the `ventricle`s."""
     slant = 1 + 1.2 * np.clip(height - 0.7, 0, None) / 0.3
-    skin, bone = rng.uniform(0.05, 0.08) * slant, rng.uniform(0.10, 0.12) * slant
+    skin, bone = rng.uniform(0.04, 0.065) * slant, rng.uniform(0.085, 0.105) * slant
     soft = 2.5 / shape[1]
     folds = draw_field(rng, shape, (9, 26, 26))
     waves = draw_field(rng, shape, (7, 17, 17))
     cortex = ramp(0.30 - depth + 0.08 * waves, 0.06)
     sulcus = ramp(0.10 + 0.16 * ramp(0.28 - depth, 0.2) - np.abs(folds), 0.10) * ramp(0.42 - depth, 0.12)
+    fine = ramp(0.22 - np.abs(draw_field(rng, shape, (12, 46, 46))), 0.2) * ramp(0.5 - depth, 0.3)
     middle = ramp(0.012 - np.abs(x + 0.008 * waves), 2 * soft) * ramp(np.abs(y) - 0.25, 0.2)
     ventricle = _ventricles(rng, x, y, height)
     nuclei = ramp(0.2 - np.hypot(np.abs(x) - 0.24, (y - 0.02) / 1.4), 0.06) * ramp(0.12 - np.abs(height - 0.45), 0.06)
@@ -165,13 +168,17 @@ def _mix_tissues(
     _paint(mix, "fluid", ramp(depth - bone, soft))
     _paint(mix, "white", ramp(depth - bone - 0.02, soft))
     _paint(mix, "gray", np.maximum(cortex, nuclei) * ramp(depth - bone - 0.02, soft))
-    _paint(mix, "fluid", np.maximum(sulcus * rng.uniform(0.4, 0.9), middle) * ramp(depth - bone - 0.02, soft))
+    _paint(
+        mix,
+        "fluid",
+        np.maximum.reduce([sulcus * rng.uniform(0.4, 0.9), 0.3 * fine, middle]) * ramp(depth - bone - 0.02, soft),
+    )
     _paint(mix, "fluid", ventricle)
     _paint(mix, "muscle", face)
     for name in ("scalp", "skull", "skull"):
-        _paint(mix, name, 0.85 * face * ramp(draw_field(rng, shape, (7, 16, 16)) - 0.5, 0.3))
+        _paint(mix, name, 0.85 * face * ramp(draw_field(rng, shape, (8, 24, 24)) - 0.5, 0.3))
     eye = np.hypot(np.abs(x) - 0.33, y + 0.66)
-    socket = ramp(0.07 - np.abs(height - 0.17), 0.03)
+    socket = ramp(0.07 - np.abs(height - 0.21), 0.03)
     _paint(mix, "scalp", ramp(0.19 - eye, soft) * socket)
     _paint(mix, "fluid", ramp(0.14 - eye, soft) * socket)
     return {"mix": mix, "ventricle": ventricle}
@@ -218,7 +225,7 @@ def _shape_lesion(
     """Distance from the lesion's center in lesion radii, its border frayed; below 1 is inside."""
     parts = (x - lesion.center[0], y - lesion.center[1], height - lesion.center[2])
     distance = np.sqrt(sum((part / radius) ** 2 for part, radius in zip(parts, lesion.radii, strict=True)))
-    frayed = 0.12 * draw_field(rng, shape, (7, 13, 13)) + 0.06 * draw_field(rng, shape, (9, 30, 30))
+    frayed = 0.12 * draw_field(rng, shape, (7, 13, 13)) + 0.07 * draw_field(rng, shape, (9, 30, 30))
     return distance * (1 + np.clip(frayed, -0.45, 0.6))
 
 
@@ -234,7 +241,7 @@ def _render(
     """One channel as uint8: tissues, lesion, fine texture, blur, bias field, noise."""
     image = sum(share * TISSUES[name][channel] for name, share in mix.items())
     texture = draw_field(rng, shape, (12, 48, 48))
-    inner = lesion.brightness[channel] * (1 + 0.06 * draw_field(rng, shape, (8, 20, 20)))
+    inner = lesion.brightness[channel] * (1 + 0.10 * draw_field(rng, shape, (8, 22, 22)))
     if lesion.cyst:
         inner = inner + (0.55 - inner) * ramp(lesion.cyst - inside, 0.15)
     if lesion.enhances and channel == 2:

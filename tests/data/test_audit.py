@@ -18,8 +18,8 @@ from hf_mri.data.lgg_phantom import draw_head
 
 @pytest.fixture(scope="module")
 def heads() -> list[np.ndarray]:
-    """The slices of six synthetic heads."""
-    return [draw_head(np.random.default_rng(seed), size=128, slices=8)[0] for seed in range(6)]
+    """The slices of four synthetic heads, of the publisher's size: how far a pixel is depends on it."""
+    return [draw_head(np.random.default_rng(seed), size=256, slices=5)[0] for seed in range(4)]
 
 
 def tabulate(pictures: list[tuple[str, str, np.ndarray]]) -> pd.DataFrame:
@@ -34,9 +34,9 @@ def tabulate(pictures: list[tuple[str, str, np.ndarray]]) -> pd.DataFrame:
 
 
 def as_rows(heads: list[np.ndarray], extra: np.ndarray | None = None) -> pd.DataFrame:
-    """Three heads train, three test; `extra` is put into a test patient."""
-    pictures = [(f"P{n}", "train" if n < 3 else "test", image) for n, head in enumerate(heads) for image in head]
-    return tabulate(pictures + ([] if extra is None else [("P5", "test", extra)]))
+    """Two heads train, two test; `extra` is put into a test patient."""
+    pictures = [(f"P{n}", "train" if n < 2 else "test", image) for n, head in enumerate(heads) for image in head]
+    return tabulate(pictures + ([] if extra is None else [("P3", "test", extra)]))
 
 
 def test_different_patients_raise_no_alarm(heads):
@@ -52,7 +52,7 @@ def test_a_patient_on_both_sides_is_named(heads):
 
 
 def test_the_same_picture_on_both_sides_is_found(heads):
-    with pytest.raises(ValueError, match=r"1 exact and 0 near .*P0/4 \(train\) = P5/8 \(test\)"):
+    with pytest.raises(ValueError, match=r"1 exact and 0 near .*P0/4 \(train\) = P3/5 \(test\)"):
         audit_splits(as_rows(heads, heads[0][4]))
 
 
@@ -71,17 +71,17 @@ def _as_jpeg(image: np.ndarray) -> np.ndarray:
         lambda image: np.roll(image, 1, axis=1),
         lambda image: np.roll(image, -1, axis=0),
         lambda image: image.astype(np.uint16) * 250,
-        lambda image: np.array(Image.fromarray(image).resize((120, 120))),
+        lambda image: np.array(Image.fromarray(image).resize((240, 240))),
     ],
     ids=["jpeg", "brighter", "darker", "moved right", "moved up", "16 bits", "smaller"],
 )
 def test_a_changed_copy_in_another_patient_is_found(heads, change):
-    for source in (2, 4):  # slices of the base and of the middle
-        with pytest.raises(ValueError, match=rf"0 exact and 1 near .*P0/{source} \(train\) ~ P5/8 \(test\)"):
+    for source in (1, 3):  # slices of the base and of the middle
+        with pytest.raises(ValueError, match=rf"0 exact and 1 near .*P0/{source} \(train\) ~ P3/5 \(test\)"):
             audit_splits(as_rows(heads, change(heads[0][source])))
 
 
-@pytest.mark.parametrize("blank", [np.zeros((128, 128, 3), np.uint8), np.eye(128, dtype=np.uint8)])
+@pytest.mark.parametrize("blank", [np.zeros((256, 256, 3), np.uint8), np.eye(256, dtype=np.uint8)])
 def test_slices_with_next_to_nothing_in_them_do_not_count(heads, blank):
     rows = as_rows(heads, blank)
     again = tabulate([("P0", "train", blank)]).assign(slice=99)
@@ -115,7 +115,7 @@ def test_a_copied_patient_stops_the_import_and_the_training(lgg_source, tmp_path
 
 
 def test_hashes_survive_the_file(heads):
-    rows = as_rows(heads, np.zeros((128, 128, 3), np.uint8))
+    rows = as_rows(heads, np.zeros((256, 256, 3), np.uint8))
     back = unpack_hashes(pack_hashes(rows))
     assert all(np.array_equal(a, b) for a, b in zip(rows["picture"], back["picture"], strict=True))
     assert back["pixels"].tolist() == rows["pixels"].tolist()
