@@ -24,10 +24,10 @@ HEADER = [
 
 
 def results_table(folder: str | Path) -> str:
-    """Return one row a model that has been evaluated, as Markdown."""
+    """Return one row a model that has been evaluated, as Markdown; a sentence where there is none."""
     bundles = sorted(path.parent for path in Path(folder).glob("*/metrics.json"))
     if not bundles:
-        raise ValueError(f"{folder} holds no bundle with a metrics.json; publish or evaluate a model first")
+        return "No model is published yet."
     return table(HEADER, [describe(read_facts(bundle)) for bundle in bundles])
 
 
