@@ -139,5 +139,7 @@ def _floors() -> dict[str, str]:
     floors = {}
     for line in requires("hf_mri") or []:
         requirement = Requirement(line)
+        if requirement.marker is not None:
+            continue  # of an extra
         floors[requirement.name.replace("-", "_")] = str(requirement.specifier).removeprefix(">=")
     return floors
