@@ -134,7 +134,7 @@ class Spool:
 
     def write_splits(self, folder: Path, rows: pd.DataFrame) -> None:
         """Write the rows in their order as Parquet shards, split by split, one volume in memory at a time."""
-        with pa.memory_map(str(self.path)) as file:
+        with pa.OSFile(str(self.path)) as file:  # not mapped: a mapped file would count as this process's memory
             reader = pa.ipc.open_file(file)
             for split in SPLITS:
                 chosen = rows[rows["split"] == split]
