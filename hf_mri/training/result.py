@@ -1,6 +1,7 @@
 """The end of a run: predictions of validation patients, thresholds chosen on them, and a bundle ready to publish."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -126,11 +127,15 @@ def write_result(
     from hf_mri.evaluation.thresholds import apply_thresholds, choose_thresholds
     from hf_mri.hub.bundle import write_bundle
 
-    run = arguments.cross_validation
-    cases = load_cases(run) if run else map(load_case, sorted((output / "predictions").glob("*.npz")))
-    cases, metrics = list(cases), None
-    if cases:
-        for name, value in choose_thresholds(cases, model.config).items():
+    run, own = arguments.cross_validation, sorted((output / "predictions").glob("*.npz"))
+    metrics = None
+    if run or own:
+
+        def open_cases() -> Iterator[StoredCase]:
+            """Read the predictions one by one: memory stays flat."""
+            return load_cases(run) if run else map(load_case, own)
+
+        for name, value in choose_thresholds(open_cases(), model.config).items():
             setattr(model.config, name, value)
         facts: dict[str, Any] = {
             "data": {"name": training["dataset"], "split": "out-of-fold" if run else "validation"},
@@ -146,8 +151,9 @@ def write_result(
             metrics = evaluate_folds(run, **facts)
         else:
             note = "These validation patients also chose the thresholds and the weights: the figures flatter."
-            metrics = evaluate_predictions(apply_thresholds(cases, model.config), "patients", notes=[note], **facts)
-        training = training | {"thresholds_from": sorted({case.patient for case in cases})}
+            judged = apply_thresholds(open_cases(), model.config)
+            metrics = evaluate_predictions(judged, "patients", notes=[note], **facts)
+        training = training | {"thresholds_from": sorted({case["patient"] for case in metrics["cases"]})}
     options = {"train_config": arguments.to_dict(), "training": training, "metrics": metrics}
     write_bundle(output / "bundle", model.to("cpu", torch.float32), processor, **options)
 
