@@ -32,6 +32,7 @@ figure.positive { border-color: var(--accent); }
 figure:target { outline: 3px solid var(--ink); }
 figure div { position: relative; } figure img { display: block; width: 100%; height: auto; }
 figure img.outline { position: absolute; inset: 0; }
+figcaption span:last-child { white-space: nowrap; }
 figcaption { display: flex; justify-content: space-between; gap: 6px; padding: 4px 8px; background: #000;
   color: #c4ced8; }
 .controls { display: flex; flex-wrap: wrap; gap: 6px 16px; margin: 0 0 10px; font-size: .9rem; }
