@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import gradio as gr
 from answers import IDLE, card, say_answer, tabulate
@@ -50,14 +50,8 @@ class TabEvents:
         shown = [parts.answer, parts.viewer, parts.measures]
         everything = [*shown, *parts.sliders.values(), *parts.downloads.values()]
         asked = [parts.files, *parts.spacing, parts.series]
-        gr.on(
-            [parts.files.upload, parts.again.click],
-            self.read,
-            asked,
-            everything,
-            show_progress_on=parts.viewer,
-            **options,
-        )
+        for event, handler in ((parts.files.upload, self.read), (parts.again.click, self.read_again)):
+            event(handler, asked, everything, show_progress_on=parts.viewer, **options)
         parts.files.clear(self.clear, None, everything, show_progress="hidden", queue=False, api_visibility="private")
         for button, example in parts.examples:
             button.click(
@@ -88,6 +82,20 @@ class TabEvents:
         except (ValueError, OSError, ImportError, RuntimeError) as error:
             # Never a traceback: the page says what is wrong with this scan, and stays usable.
             return self._nothing(request, card("This could not be read.", hide_folders(str(error), files), "error"))
+        self.visits.keep(request.session_hash, self.bundle.name, reading)
+        return self._show(reading)
+
+    def read_again(self, files, rows, columns, slices, series, request: gr.Request, progress=gr.Progress()):  # noqa: B008
+        """Measure the reading at hand with another spacing; another series has to be read."""
+        held = self.visits.get(request.session_hash, self.bundle.name)
+        if series or held is None:
+            return self.read(files, rows, columns, slices, series, request, progress)
+        try:
+            scan = self.bundle.reader.read_scan(held.scan, spacing=(rows or None, columns or None, slices or None))
+        except ValueError as error:
+            rest = 2 + len(self.parts.sliders) + len(self.parts.downloads)
+            return [card("This could not be done.", str(error), "error"), *[gr.skip()] * rest]
+        reading = replace(held, scan=scan, spacing=scan.spacing)
         self.visits.keep(request.session_hash, self.bundle.name, reading)
         return self._show(reading)
 

@@ -59,7 +59,7 @@ def build_tab(bundle: Bundle, desk: Desk, visits: Visits) -> None:
                         gr.Number(None, label=axis, minimum=0, min_width=60) for axis in ("rows", "columns", "slices")
                     ]
                 series = gr.Textbox(label="DICOM series, where there are several", max_lines=1)
-                again = gr.Button("Read again", size="sm")
+                again = gr.Button("Apply", size="sm", elem_id=f"{key}-again")
             ready = gr.DownloadButton("ready", visible="hidden", elem_id=f"{key}-ready")
         with gr.Column(elem_classes="main", scale=1):
             answer = gr.HTML(IDLE, elem_id=f"{key}-answer")
@@ -159,5 +159,4 @@ def serve(page: gr.Blocks) -> None:
         enable_monitoring=False,
         ssr_mode=False,
         max_threads=80,
-        quiet=True,
     )

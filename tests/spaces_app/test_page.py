@@ -114,6 +114,17 @@ def test_thresholds_act_on_the_reading_at_hand(visit):
     visit.wait_for_function("document.querySelectorAll('#brain-viewer rect.stage-mask').length > 0")
 
 
+def test_a_spacing_given_by_hand_turns_pixels_into_milliliters(visit, formats):
+    _drop(visit, "brain", formats["pages"])
+    visit.wait_for_selector(READ.format(name="brain"))
+    assert "pixels" in _answer(visit)
+    visit.get_by_role("button", name="Spacing and series").locator("visible=true").click()
+    for axis, value in (("rows", "2"), ("columns", "2"), ("slices", "5")):
+        visit.get_by_label(axis, exact=True).locator("visible=true").fill(value)
+    visit.click("#brain-again")
+    visit.locator("#brain-answer .sentence", has_text="mL").wait_for()
+
+
 def test_downloaded_masks_are_those_of_the_reader(visit, bundles, formats):
     from hf_mri import Reader
 
