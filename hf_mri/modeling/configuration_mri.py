@@ -30,6 +30,7 @@ class SliceClassifierConfig(PreTrainedConfig):
             and leaves out wide layers between it and the head (1.8 instead of 2.2 M parameters in MobileNetV2).
         num_channels: Channels of the images.
         image_size: Height and width in pixels; backbones of fixed size are built for it, others take any size.
+        downsample: Average the images over squares of this many pixels first; a gate at half resolution costs a third.
         dropout: Share of the pooled features dropped in training.
         freeze_backbone: Train only the head, with the backbone's batch norm statistics kept.
         class_weights: Weight of each label in the loss.
@@ -44,6 +45,7 @@ class SliceClassifierConfig(PreTrainedConfig):
     backbone_kwargs: dict[str, Any] | None = None
     num_channels: int = 3
     image_size: int = 256
+    downsample: int = 1
     dropout: int | float = 0.0
     freeze_backbone: bool = False
     class_weights: Sequence[int | float] | None = None
@@ -56,7 +58,7 @@ class SliceClassifierConfig(PreTrainedConfig):
         add_auto_map(kwargs, "modeling_slice_classifier.SliceClassifierForImageClassification", "ImageClassification")
         super().__post_init__(**kwargs)
         self.backbone_kwargs = dict(self.backbone_kwargs or {})
-        check_positive(self, "num_channels", "image_size", "temperature")
+        check_positive(self, "num_channels", "image_size", "downsample", "temperature")
         check_probability(self, "dropout", "label_smoothing", "slice_threshold")
         check_class_weights(self)
 

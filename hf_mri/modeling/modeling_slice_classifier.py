@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import ImageClassifierOutput
@@ -29,7 +30,8 @@ class SliceClassifierForImageClassification(PreTrainedModel):
     def __init__(self, config: SliceClassifierConfig):
         super().__init__(config)
         self.backbone = self.build_backbone()
-        self.fixed_size = fixed_size(config.backbone, config.image_size, config.backbone_kwargs)
+        size = fixed_size(config.backbone, config.image_size // config.downsample, config.backbone_kwargs)
+        self.fixed_size = size and size * config.downsample
         self.stride = coarsest_reduction(self.backbone)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(self._num_features(), config.num_labels)
@@ -39,9 +41,9 @@ class SliceClassifierForImageClassification(PreTrainedModel):
     def build_backbone(self, pretrained: bool | str | Path = False) -> nn.Module:
         """Build the config's backbone, with ImageNet weights from timm or from a file on request."""
         config = self.config
-        return build_backbone(
-            config.backbone, config.num_channels, config.image_size, pretrained=pretrained, **config.backbone_kwargs
-        )
+        size = config.image_size // config.downsample
+        kwargs = config.backbone_kwargs
+        return build_backbone(config.backbone, config.num_channels, size, pretrained=pretrained, **kwargs)
 
     def _num_features(self) -> int:
         if self.config.backbone_kwargs.get("features_only"):
@@ -76,6 +78,8 @@ class SliceClassifierForImageClassification(PreTrainedModel):
         """
         check_pixel_values(pixel_values, self.config.num_channels, self.fixed_size)
         pixel_values = pad_to_multiple(pixel_values, self.stride)
+        if self.config.downsample > 1:
+            pixel_values = F.avg_pool2d(pixel_values, self.config.downsample)
         if self.config.backbone_kwargs.get("features_only"):
             pooled = extract_features(self.backbone, pixel_values)[-1].mean(dim=(2, 3))
         else:

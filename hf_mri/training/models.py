@@ -47,6 +47,7 @@ def build_model(
             backbone_kwargs={"features_only": True, **arguments.backbone_arguments}
             if arguments.narrow_classifier
             else arguments.backbone_arguments,
+            downsample=arguments.downsample,
             dropout=arguments.dropout,
             label_smoothing=arguments.label_smoothing,
             id2label=dict(enumerate(entry.slice_labels)),
@@ -58,6 +59,7 @@ def build_model(
         config = ResUNetConfig(
             backbone=arguments.backbone,
             backbone_kwargs=arguments.backbone_arguments if arguments.backbone else None,
+            decoder_kernel_size=arguments.decoder_kernel_size,
             deep_supervision=arguments.deep_supervision,
             loss=arguments.loss,
             id2label=dict(entry.id2label),

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from hf_mri.data.datasets_table import OVERLAPPING
 from hf_mri.data.png import decode_picture
 
 
@@ -98,7 +99,7 @@ def load_rows(table, processor, folder: str | None = None, progress: bool = True
         positions=frame["slice"].to_numpy(),
         around=_find_neighbors(frame["volume"].to_numpy().astype(str), frame["slice"].to_numpy(), processor.neighbors),
         num_labels=len(table.entry.id2label),
-        overlapping=table.entry.problem_type == "multi_label_classification",
+        overlapping=table.entry.problem_type == OVERLAPPING,
     )
 
 
@@ -119,6 +120,7 @@ def _decode(table, processor, paths: list[Path], progress: bool) -> None:
             if len(waiting[volume]) < len(members[volume]):
                 continue
             rows, images, masks = _prepare(alone, waiting.pop(volume), frame["slice"].to_numpy())
+            _check_labels(masks, volume, table)
             if not arrays:
                 for path, array, kind in zip(aside, (images, masks), (np.float16, np.uint8), strict=True):
                     arrays.append(np.lib.format.open_memmap(path, "w+", kind, (len(frame), *array.shape[1:])))
@@ -128,6 +130,17 @@ def _decode(table, processor, paths: list[Path], progress: bool) -> None:
     for array, source, target in zip(arrays, aside, paths, strict=True):
         array.flush()
         os.replace(source, target)
+
+
+def _check_labels(masks: np.ndarray, volume: str, table) -> None:
+    """Refuse a mask value that the table of data sets has no label for."""
+    labels = table.entry.id2label
+    largest = 2 ** len(labels) - 1 if table.entry.problem_type == OVERLAPPING else max(labels)
+    if masks.max() > largest:
+        raise ValueError(
+            f"{table.folder}: volume {volume} has the mask value {masks.max()}, but data set '{table.entry.name}' has "
+            f"the labels {', '.join(labels.values())} (largest value {largest}): mend its masks and import it again"
+        )
 
 
 def _read_ahead(pool: ThreadPoolExecutor, pictures, limit: int):

@@ -131,6 +131,15 @@ def test_timm_keeps_its_own_initialization():
     assert stem.std() > 0.02
 
 
+@pytest.mark.parametrize("backbone", ["test_resnet", "test_vit"])
+def test_a_gate_at_half_resolution_sees_averaged_pixels(backbone):
+    gate = make_model(backbone, downsample=2, image_size=128)
+    whole = make_model(backbone, image_size=64)
+    whole.load_state_dict(gate.state_dict())
+    images = torch.randn(2, 3, 128, 128)
+    torch.testing.assert_close(gate(images).logits, whole(torch.nn.functional.avg_pool2d(images, 2)).logits)
+
+
 def test_fine_tune_a_step_save_and_load_again(tmp_path):
     make_model().save_pretrained(tmp_path / "before")
     model = AutoModelForImageClassification.from_pretrained(tmp_path / "before").train()

@@ -73,3 +73,18 @@ def test_missing_data_names_the_command_that_makes_some():
         open_table(None)
     with pytest.raises(ValueError, match="hf-mri data import"):
         open_table("no/such/folder")
+
+
+def test_a_label_outside_the_table_is_named(phantom, tmp_path, monkeypatch):
+    table = open_table(str(phantom))
+    monkeypatch.setattr(
+        "hf_mri.training.rows.decode_picture", lambda data: _relabel(np.asarray(Image.open(io.BytesIO(data))))
+    )
+    arguments = TrainingArguments(image_size=40, rows_cache=str(tmp_path))
+    with pytest.raises(ValueError, match=r"volume TCGA\S+ has the mask value 7, .* labels background, tumor"):
+        load_training_data(table, build_processor(arguments, table.entry), arguments, progress=False)
+    assert not list(tmp_path.glob("*.npy"))
+
+
+def _relabel(picture: np.ndarray) -> np.ndarray:
+    return picture if picture.ndim == 3 else np.where(picture > 0, 7, 0).astype(np.uint8)
