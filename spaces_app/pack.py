@@ -31,7 +31,7 @@ def write_wheel(folder: Path) -> Path:
     source = Path(hf_mri.__file__).parent
     about = f"hf_mri-{version('hf_mri')}.dist-info"
     files = {f"hf_mri/{path.relative_to(source)}": path.read_bytes() for path in sorted(source.rglob("*.py"))}
-    files[f"{about}/METADATA"] = metadata("hf_mri").as_bytes()
+    files[f"{about}/METADATA"] = metadata("hf_mri").as_string().encode("utf-8")
     files[f"{about}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: hf_mri\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     record = [f"{name},sha256={_digest(data)},{len(data)}" for name, data in files.items()]
     files[f"{about}/RECORD"] = "\n".join([*record, f"{about}/RECORD,,", ""]).encode()

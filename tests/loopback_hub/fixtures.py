@@ -18,6 +18,7 @@ from .server import LoopbackHub
 @contextmanager
 def connected_hub(cache: Path) -> Iterator[LoopbackHub]:
     """Run a Hub that `huggingface_hub` of this process talks to, as user ada, without waiting between retries."""
+    from datasets import config as datasets_config  # keeps an address of its own, from when it was imported
     from huggingface_hub import close_session, constants
     from huggingface_hub.utils import _http
 
@@ -28,6 +29,8 @@ def connected_hub(cache: Path) -> Iterator[LoopbackHub]:
         patch.setattr(constants, "HF_HUB_OFFLINE", False)
         patch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         patch.setattr(constants, "HF_HUB_CACHE", str(cache))
+        patch.setattr(datasets_config, "HF_ENDPOINT", hub.url)
+        patch.setattr(datasets_config, "HF_HUB_OFFLINE", False)
         patch.setattr(_http, "time", SimpleNamespace(**{**vars(time), "sleep": lambda seconds: None}))
         for name, value in hub.environment("hf_writer").items():  # for processes that a test starts
             patch.setenv(name, value)
