@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, set_seed
+from transformers.utils.logging import disable_progress_bar
 
 from hf_mri.training.arguments import TrainingArguments, parse_arguments
 from hf_mri.training.augmentation import Augmentation
@@ -31,6 +32,7 @@ from hf_mri.training.validation import validate
 
 def main(arguments: TrainingArguments) -> Path:
     """Train what the arguments say; return the bundle's folder."""
+    disable_progress_bar()  # of loading and saving: the run shows its own
     accelerator = Accelerator(
         mixed_precision=choose_precision(arguments.mixed_precision),
         log_with=None if arguments.report_to == "none" else arguments.report_to,

@@ -10,21 +10,23 @@ from pathlib import Path
 MODEL_CARDS = Path(__file__).resolve().parents[1] / "model_cards"
 BUNDLE = "lgg-two-stage"
 PATIENT_SEED = 7  # no patient of the training set below, whose seed is 0
-# A model that learns phantoms in a minute or so; real patients need train.py's defaults.
+# A model that learns synthetic heads in about a minute; real patients need train.py's defaults.
+SIZE = 96
 TINY = {
     "task": "two-stage",
     "backbone": "test_resnet",
-    "image_size": 64,
+    "image_size": SIZE,
     "decoder_channels": "16 16 8 8",
     "batch_size": 8,
-    "max_steps": 200,
+    "epochs": 8,
     "learning_rate": "5e-3",
     "ema": 0.95,
     "rotation": 5,
     "scale": 0.05,
     "drop_channel": 0,
-    "validate_every": 100,
+    "validate_every": 4,
     "mixed_precision": "no",
+    "name": "phantom-two-stage",
 }
 
 
@@ -41,7 +43,7 @@ def run_demo(output: Path, model: str | None = None) -> Demo:
     """Draw a phantom head, read it, and write everything that `predict` writes.
 
     Args:
-        output: Gets `scan/`, `reading/` and, where a model had to be trained first, `model/`.
+        output: Gets `scan/`, `reading/`, and `model/` where no trained bundle is there yet.
         model: Folder or Hub name; by default the trained bundle of this project, or else a tiny model that is first
             trained on other phantoms.
     """
@@ -66,29 +68,31 @@ def find_bundle() -> Path | None:
 
 
 def draw_patient(folder: Path) -> Path:
-    """Draw one synthetic patient as TIFF files, unless it is there; return the patient's folder."""
+    """Draw one synthetic patient's slices as TIFF files into a folder, unless they are there."""
     from hf_mri.data.phantoms import draw_phantom
     from hf_mri.export.inputs import find_phantoms
 
     if not folder.exists():
-        draw_phantom("lgg", folder, patients=1, seed=PATIENT_SEED)
-    return find_phantoms(folder)[0]
+        with tempfile.TemporaryDirectory(prefix=".demo_", dir=folder.parent) as scratch:
+            draw_phantom("lgg", Path(scratch) / "source", patients=1, seed=PATIENT_SEED)
+            find_phantoms(Path(scratch) / "source")[0].rename(folder)
+    return folder
 
 
 def train_tiny(folder: Path) -> Path:
     """Train a gate and a segmenter on phantoms with the project's own train.py, unless done; return the bundle."""
-    bundle = folder / "bundle"
-    if (bundle / "model.safetensors").is_file():
-        return bundle
+    if (folder / "model.safetensors").is_file():
+        return folder
     from hf_mri.data.phantoms import make_phantom
     from hf_mri.training.cross_validation import find_script
 
-    with tempfile.TemporaryDirectory(prefix="hf_mri_demo_") as scratch:
-        data = make_phantom("lgg", Path(scratch) / "data", patients=16, size=TINY["image_size"], slices=16)
-        options = TINY | {"data": data, "output_dir": folder, "rows_cache": scratch}
+    with tempfile.TemporaryDirectory(prefix=".demo_", dir=folder.parent) as scratch:
+        data = make_phantom("lgg", Path(scratch) / "data", patients=24, size=SIZE, slices=16)
+        run = Path(scratch) / "run"
         command = [sys.executable, str(find_script())]
-        for name, value in options.items():
+        for name, value in (TINY | {"data": data, "output_dir": run, "rows_cache": scratch}).items():
             command += [f"--{name}", *str(value).split()]
         if subprocess.run(command, check=False).returncode:
             raise ValueError("demo: the training of a tiny model failed; its message is above")
-    return bundle
+        (run / "bundle").rename(folder)
+    return folder

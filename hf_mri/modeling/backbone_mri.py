@@ -157,7 +157,14 @@ def load_imagenet_weights(model: nn.Module, source: bool | str | Path) -> dict[s
     settings = {} if source is True else FILE_SETTINGS.get(Path(source).stem, {})
     config.backbone_kwargs = {**settings.get("backbone_kwargs", {}), **config.backbone_kwargs}
     weight = next(model.backbone.parameters())
-    backbone = model.build_backbone(pretrained=source)
+    try:
+        backbone = model.build_backbone(pretrained=source)
+    except OSError as error:
+        reason = " ".join(str(error).split())[:120]
+        raise OSError(
+            f"ImageNet weights of backbone '{config.backbone}' cannot be fetched ({reason}): give a safetensors file, or "
+            "connect once so that they are in the cache"
+        ) from error
     model.backbone = backbone.to(weight.device, weight.dtype)
     model.train(model.training)
     wanted = {**backbone.pretrained_cfg, **settings}

@@ -116,3 +116,14 @@ def test_bad_sources(weights, tmp_path):
     other = SliceClassifierForImageClassification(SliceClassifierConfig(backbone="test_resnet"))
     with pytest.raises(ValueError, match="timm cannot build backbone 'test_resnet'"):
         load_imagenet_weights(other, path)
+
+
+def test_weights_out_of_reach_are_named(monkeypatch):
+    model = SliceClassifierForImageClassification(SliceClassifierConfig(backbone="test_resnet"))
+
+    def refuse(**_):
+        raise OSError("no connection")
+
+    monkeypatch.setattr(model, "build_backbone", refuse)
+    with pytest.raises(OSError, match=r"'test_resnet' cannot be fetched \(no connection\): give a safetensors file"):
+        load_imagenet_weights(model, True)
