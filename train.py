@@ -39,11 +39,15 @@ def main(arguments: TrainingArguments) -> Path:
         project_dir=arguments.output_dir,
     )
     output = Path(arguments.output_dir)
-    if arguments.task != "two-stage":
-        return train_stage(accelerator, arguments, arguments.task, output)
-    classifier = arguments.classifier or train_stage(accelerator, arguments, "classify", output / "classifier")
-    segmenter = arguments.segmenter or train_stage(accelerator, arguments, "segment", output / "segmenter")
-    return join_stages(accelerator, arguments, Path(classifier), Path(segmenter), output)
+    if arguments.task == "two-stage":
+        classifier = arguments.classifier or train_stage(accelerator, arguments, "classify", output / "classifier")
+        segmenter = arguments.segmenter or train_stage(accelerator, arguments, "segment", output / "segmenter")
+        bundle = join_stages(accelerator, arguments, Path(classifier), Path(segmenter), output)
+    else:
+        bundle = train_stage(accelerator, arguments, arguments.task, output)
+    accelerator.print(f"bundle: {bundle}")
+    accelerator.end_training()
+    return bundle
 
 
 def train_stage(accelerator: Accelerator, arguments: TrainingArguments, task: str, output: Path) -> Path:

@@ -162,8 +162,8 @@ def load_imagenet_weights(model: nn.Module, source: bool | str | Path) -> dict[s
     except OSError as error:
         reason = " ".join(str(error).split())[:120]
         raise OSError(
-            f"ImageNet weights of backbone '{config.backbone}' cannot be fetched ({reason}): give a safetensors file, or "
-            "connect once so that they are in the cache"
+            f"ImageNet weights of backbone '{config.backbone}' cannot be fetched ({reason}): give a safetensors file, "
+            "or connect once so that they are in the cache"
         ) from error
     model.backbone = backbone.to(weight.device, weight.dtype)
     model.train(model.training)

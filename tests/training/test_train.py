@@ -99,6 +99,14 @@ def test_early_stopping_and_the_best_weights(train):
     assert training["weights_from_step"] <= training["steps"]
 
 
+@pytest.mark.parametrize("tracker", ["tensorboard", "trackio"])
+def test_trackers_get_the_epochs(train, tmp_path, monkeypatch, tracker):
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
+    run = train(task="classify", max_steps=1, report_to=tracker)
+    written = list((run if tracker == "tensorboard" else tmp_path / "trackio").rglob("*"))
+    assert any("tfevents" in path.name or path.suffix == ".db" for path in written)
+
+
 def test_a_single_slice_can_be_read_by_a_model_with_neighbors(train):
     run = train(task="segment", max_steps=2, neighbors=1)
     from hf_mri import Reader
