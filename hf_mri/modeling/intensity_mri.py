@@ -41,7 +41,7 @@ def find_limits(slices: list[Tensor], percentiles: Sequence[float]) -> tuple[Ten
         pixels = np.concatenate([pixels[channel, ::step].numpy().ravel() for pixels in slices])
         low, high = find_percentiles(pixels, percentiles)
         if high <= low:
-            high = max(float(pixels[channel].max()) for pixels in slices)
+            high = max(float(pixels[channel].numpy().max()) for pixels in slices)  # torch knows no maximum of uint16
         limits.append((low, high))
     low, high = torch.tensor(limits, dtype=torch.float32).T.reshape(2, channels, 1, 1)
     return low, high

@@ -53,6 +53,14 @@ def test_percentile_window_of_each_channel():
     assert np.allclose(prepare(processor, image)[0], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.int16, np.float32])
+def test_a_nearly_empty_slice_of_any_depth(dtype):
+    image = np.zeros((32, 32), dtype)
+    image[5, 6] = 7  # both percentiles are 0: the maximum becomes the upper limit
+    values = MriImageProcessor(size_divisor=1, num_channels=1)(image, do_normalize=False)["pixel_values"]
+    assert (values.max(), values.sum()) == (1, 1)
+
+
 def test_a_large_volume_is_sampled_by_rows():
     processor = MriImageProcessor(size={"height": 256, "width": 256}, scope="volume", num_channels=1)
     volume = (RNG.random((40, 256, 256)) ** 3 * 4000).astype(np.uint16)
