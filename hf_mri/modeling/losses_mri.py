@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .masks_mri import foreground_against_rest
+
 SMOOTHING = 1.0  # one pixel: keeps the ratios finite, and lets a clean empty batch cost nothing
 
 
@@ -88,15 +90,6 @@ def segmentation_loss(
     if loss == "cross_entropy_dice":
         return cross_entropy(logits, labels.long(), class_weights, ignore_index) + dice
     raise ValueError(f"loss must be 'cross_entropy_dice', 'bce_dice' or 'focal_tversky', got {loss!r}")
-
-
-def foreground_against_rest(logits: Tensor) -> Tensor:
-    """Logits (B, L - 1, H, W) whose sigmoid is the softmax probability of each label but the first."""
-    against = [
-        logits[:, label] - torch.cat([logits[:, :label], logits[:, label + 1 :]], dim=1).logsumexp(dim=1)
-        for label in range(1, logits.shape[1])
-    ]
-    return torch.stack(against, dim=1)
 
 
 def tversky_index(scores: Tensor, targets: Tensor, valid: Tensor, alpha: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""From probabilities to masks: the one rule that the gate's stage, the processor and the reading share."""
+"""From logits to probabilities and masks: the one rule that loss, gate, processor and reading share."""
 
 import torch
 from torch import Tensor
@@ -7,6 +7,17 @@ from torch import Tensor
 def to_probabilities(logits: Tensor, overlapping: bool) -> Tensor:
     """Softmax over the labels of (B, L, H, W), or a sigmoid each where labels overlap; in float32."""
     return logits.float().sigmoid() if overlapping else logits.float().softmax(dim=1)
+
+
+def foreground_against_rest(logits: Tensor) -> Tensor:
+    """Logits (B, L - 1, H, W) whose sigmoid is the softmax probability of each label but the first."""
+    if logits.shape[1] == 2:
+        return logits[:, 1:] - logits[:, :1]
+    against = [
+        logits[:, label] - torch.cat([logits[:, :label], logits[:, label + 1 :]], dim=1).logsumexp(dim=1)
+        for label in range(1, logits.shape[1])
+    ]
+    return torch.stack(against, dim=1)
 
 
 def to_masks(probabilities: Tensor, threshold: float, overlapping: bool) -> Tensor:

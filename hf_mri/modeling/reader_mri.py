@@ -25,6 +25,7 @@ from transformers import (
 from transformers.modeling_outputs import SemanticSegmenterOutput
 
 from .appearance_mri import describe_doubts
+from .config_checks_mri import BACKGROUND, MULTI_LABEL
 from .engine_mri import Engine, load_engine
 from .geometry_mri import ScanError
 from .reading_mri import (
@@ -39,8 +40,6 @@ from .reading_mri import (
 )
 from .scan_mri import Scan, read_scan
 
-MULTI_LABEL = "multi_label_classification"
-BACKGROUND = "background"
 BESIDE_WEIGHTS = ["config.json", "export.json", "openvino/*", "onnx/*"]  # graphs for faster engines
 READ_AHEAD = 3  # batches of slices that are read before the model asks for them
 
@@ -81,10 +80,11 @@ class Reader:
         self.batch_size = batch_size
         self.keep_probabilities = keep_probabilities
         self.overlapping = self.config.problem_type == MULTI_LABEL
-        labels = [self.config.id2label[index] for index in range(len(self.config.id2label))]
-        self.foreground = (
-            {} if self.engine.segment is None else {i: label for i, label in enumerate(labels) if label != BACKGROUND}
-        )
+        self.foreground = {}
+        if self.engine.segment is not None:  # with one label a pixel, label 0 is the background, whatever its name
+            first = 0 if self.overlapping else 1
+            labels = {index: self.config.id2label[index] for index in range(first, len(self.config.id2label))}
+            self.foreground = {index: label for index, label in labels.items() if label != BACKGROUND}
 
     @classmethod
     def from_pretrained(
@@ -102,13 +102,8 @@ class Reader:
             trust_remote_code: run the code beside the weights, where this package is not installed.
             **options: of `Reader`: engine, dtype, batch_size, keep_probabilities.
         """
-        folder = Path(name_or_path)
-        if not folder.is_dir() and (folder.is_absolute() or len(folder.parts) != 2):
-            raise OSError(
-                f"{name_or_path}: no such folder; give one that holds a model, or a Hub id such as user/model"
-            )
-        if not folder.is_dir():  # one commit for code, weights and graphs, whatever is pushed meanwhile
-            folder = Path(snapshot_download(str(name_or_path), revision=revision, allow_patterns=BESIDE_WEIGHTS))
+        folder = find_folder(name_or_path, revision)
+        if folder != Path(name_or_path):  # one commit for code, weights and graphs, whatever is pushed meanwhile
             revision = folder.name
         where = {"trust_remote_code": trust_remote_code, "revision": revision}
         config = AutoConfig.from_pretrained(name_or_path, **where)
@@ -193,7 +188,8 @@ class Reader:
         try:
             while True:
                 futures.extend(
-                    pool.submit(self._prepare, source, options) for source in islice(sources, ahead - len(futures))
+                    pool.submit(self._prepare, source, options)
+                    for source in islice(sources, max(0, ahead - len(futures)))
                 )
                 if not futures:
                     return
@@ -364,6 +360,16 @@ class _Queues:
 
 def _slices(batch: list[tuple[_Work, int]]) -> list[Tensor]:
     return [work.pixel_values[index] for work, index in batch]
+
+
+def find_folder(name_or_path: str | Path, revision: str | None = None) -> Path:
+    """Return a model's folder; of a model on the Hub the cached one, named by its commit, with exported graphs."""
+    folder = Path(name_or_path)
+    if folder.is_dir():
+        return folder
+    if folder.is_absolute() or len(folder.parts) != 2:
+        raise OSError(f"{name_or_path}: no such folder; give one that holds a model, or a Hub id such as user/model")
+    return Path(snapshot_download(str(name_or_path), revision=revision, allow_patterns=BESIDE_WEIGHTS))
 
 
 def best_device() -> str:

@@ -23,7 +23,7 @@ from scipy.special import expit
 from torch import Tensor
 
 from .geometry_mri import Geometry
-from .masks_mri import to_masks
+from .masks_mri import foreground_against_rest, to_masks
 from .measure_mri import measure_cine, measure_slice, measure_volume
 from .nifti_mri import write_nifti_file
 from .run_length_mri import encode_run_length
@@ -271,15 +271,8 @@ def thresholds_of(config: Any) -> dict[str, float]:
 
 def highest_foreground_logit(logits: Tensor, foreground: list[int], overlapping: bool) -> np.ndarray:
     """(B,) the logit of each slice's highest foreground probability, from the segmenter's logits (B, L, H, W)."""
-    logits = logits.float()
-    if overlapping:
-        return logits[:, foreground].amax(dim=(1, 2, 3)).cpu().numpy()
-    best = []
-    for label in foreground:
-        others = [other for other in range(logits.shape[1]) if other != label]
-        rest = logits[:, others[0]] if len(others) == 1 else logits[:, others].logsumexp(dim=1)
-        best.append((logits[:, label] - rest).amax(dim=(1, 2)))
-    return torch.stack(best).amax(dim=0).cpu().numpy()
+    against_rest = logits.float()[:, foreground] if overlapping else foreground_against_rest(logits.float())
+    return against_rest.amax(dim=(1, 2, 3)).cpu().numpy()
 
 
 def passes_gate(gate_logit: np.ndarray | None, gate_threshold: float, count: int) -> np.ndarray:

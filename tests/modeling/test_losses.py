@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from hf_mri.modeling.losses_mri import classification_loss, foreground_against_rest, segmentation_loss, tversky_index
+from hf_mri.modeling.losses_mri import classification_loss, segmentation_loss, tversky_index
+from hf_mri.modeling.masks_mri import foreground_against_rest
 
 LOSSES = ["cross_entropy_dice", "bce_dice", "focal_tversky"]
 

@@ -134,6 +134,19 @@ def test_kept_probabilities_give_the_same_reading_and_every_other_threshold(two_
     assert other.stage.tolist() == read.stage.tolist()
 
 
+def test_single_slices_before_a_long_volume(reader):
+    # Many single slices are read ahead; the volume after them asks for fewer than are already under way.
+    scans = [head(1, 32, 32)] * 6 + [head(12, 32, 32)] + [head(1, 32, 32)] * 3
+    assert [len(reading.probability) for reading in reader.batch(scans)] == [1] * 6 + [12] + [1] * 3
+
+
+def test_unnamed_labels_leave_the_background_out(processor):
+    torch.manual_seed(4)
+    config = ResUNetConfig(hidden_sizes=[8], decoder_channels=[8], num_channels=1, num_labels=3)
+    found = Reader(ResUNetForSemanticSegmentation(config).eval(), processor, dtype="float32")(head(2, 40, 48))
+    assert list(found.masks) == ["LABEL_1", "LABEL_2"]
+
+
 def test_each_kind_of_model_reads(classifier, segmenter, heart_segmenter, processor):
     scan = head(3, 40, 48)
     only_gate = Reader(classifier, processor)(scan)
