@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import stat
 import zipfile
 import zlib
@@ -28,7 +29,7 @@ def unpack_zip(path: str | Path, folder: str | Path, most_bytes: int = MOST_BYTE
             members = _check_members(path, archive, most_bytes)
             for member in members:
                 _unpack_member(path, archive, member, folder)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError) as error:
         raise ValueError(f"{path}: not a zip that can be unpacked ({error}); get the file again") from error
     return folder
 
@@ -38,8 +39,10 @@ def _check_members(path: Path, archive: zipfile.ZipFile, most_bytes: int) -> lis
     members = [m for m in archive.infolist() if not m.is_dir() and not stat.S_ISLNK(m.external_attr >> 16)]
     for member in members:
         name = PurePosixPath(member.filename.replace("\\", "/"))
-        if name.is_absolute() or ".." in name.parts or ":" in name.parts[0]:
-            raise ValueError(f"{path}: the path {member.filename!r} climbs out of the archive; nothing was unpacked")
+        if not name.parts or name.is_absolute() or ".." in name.parts or ":" in name.parts[0]:
+            raise ValueError(
+                f"{path}: {member.filename!r} climbs out of the archive, or is no path; nothing was unpacked"
+            )
     total = sum(m.file_size for m in members)
     packed = max(1, sum(m.compress_size for m in members))
     if len(members) > MOST_FILES or total > most_bytes or (total > SMALL_BYTES and total > MOST_RATIO * packed):

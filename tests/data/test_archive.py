@@ -23,7 +23,9 @@ def test_files_come_out_as_they_went_in(tmp_path):
     assert (folder / "z.bin").stat().st_size == 1000
 
 
-@pytest.mark.parametrize("name", ["../evil.txt", "x/../../evil.txt", "/etc/evil.txt", "..\\evil.txt", "C:/evil.txt"])
+@pytest.mark.parametrize(
+    "name", ["../evil.txt", "x/../../evil.txt", "/etc/evil.txt", "..\\evil.txt", "C:/evil.txt", "."]
+)
 def test_paths_that_climb_out_are_refused_before_anything_is_written(tmp_path, name):
     archive = _zip(tmp_path / "a.zip", {"good.txt": b"1", name: b"2"})
     with pytest.raises(ValueError, match="climbs out"):
