@@ -2,6 +2,8 @@
 
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,7 +120,7 @@ def load_case(path: str | Path) -> StoredCase:
         meta = json.loads(str(arrays["meta"]))
         if meta["format"] != FORMAT:
             raise ValueError(f"format {meta['format']}, expected {FORMAT}")
-    except (KeyError, EOFError, ValueError) as error:
+    except (KeyError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(
             f"{path}: not a file of stored predictions ({error}); write it anew with save_case"
         ) from error
@@ -148,7 +150,12 @@ def find_cases(run: str | Path) -> dict[str, list[Path]]:
         raise ValueError(
             f"{run}: no fold-1-of-N/predictions folder; it must be the run folder of a finished cross-validation"
         )
-    expected = int(folds[0].parent.name.rsplit("-", 1)[1])
+    counts = sorted({int(folder.parent.name.rsplit("-", 1)[1]) for folder in folds})
+    if len(counts) > 1:
+        raise ValueError(
+            f"{run}: holds folds of {counts[0]} and of {counts[1]}: patients would be judged twice; move one set away"
+        )
+    expected = counts[0]
     present = {_fold_number(folder.parent.name) for folder in folds}
     missing = sorted(set(range(1, expected + 1)) - present)
     if missing:

@@ -84,10 +84,16 @@ def test_folds_are_read_in_order_and_must_be_whole(tmp_path: Path) -> None:
     save_case(tmp_path / "fold-1-of-2" / "predictions", make_case("A", "A"))
     cases = list(load_cases(tmp_path))
     assert [(case.patient, case.columns["fold"]) for case in cases] == [("A", "fold-1-of-2"), ("B", "fold-2-of-2")]
+    save_case(tmp_path / "fold-1-of-3" / "predictions", make_case("A", "A"))
+    with pytest.raises(ValueError, match="holds folds of 2 and of 3"):
+        list(load_cases(tmp_path))
 
 
-def test_a_foreign_file_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["foreign", "cut", "empty"])
+def test_a_file_that_is_none_of_ours_is_named(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "X.npz"
     np.savez(path, something=np.zeros(3))
+    if kind != "foreign":
+        path.write_bytes(path.read_bytes()[: 100 if kind == "cut" else 0])
     with pytest.raises(ValueError, match=r"X\.npz: not a file of stored predictions"):
         load_case(path)
