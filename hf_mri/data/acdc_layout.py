@@ -99,7 +99,7 @@ def read_pair(
             str(label_path), f"the labels are {label.slices.shape[:3]}, their image {image.slices.shape[:3]}"
         )
     same_place = np.allclose(image.geometry.affine, label.geometry.affine, atol=1e-3)
-    if not same_place or not np.allclose(image.spacing or (), label.spacing or (), rtol=1e-3):
+    if not same_place or not np.allclose(image.spacing or 0, label.spacing or 0, rtol=1e-3):
         return BadFile(str(label_path), "the labels' affine or spacing differs from their image's")
     values = np.unique(label.slices)
     if not np.isin(values, list(entry.id2label)).all():

@@ -280,5 +280,10 @@ def _move(folder: Path, dest: Path) -> None:
     old = folder.with_name("old")
     if dest.exists():
         os.replace(dest, old)
-    os.replace(folder, dest)
+    try:
+        os.replace(folder, dest)
+    except OSError:
+        if old.exists():  # or it would go with everything else that was written aside
+            os.replace(old, dest)
+        raise
     shutil.rmtree(old, ignore_errors=True)

@@ -1,6 +1,7 @@
 """What an import leaves on disk: a whole data set, or nothing."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -112,6 +113,22 @@ def test_an_import_that_breaks_leaves_the_old_data_set_and_nothing_else(lgg_sour
         import_dataset("lgg", lgg_source, tmp_path / "other")
     assert {path: path.read_bytes() for path in (tmp_path / "dataset").rglob("*") if path.is_file()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["dataset"]
+
+
+def test_the_old_data_set_comes_back_where_the_new_one_cannot_take_its_place(lgg_source, tmp_path, monkeypatch):
+    import_dataset("lgg", lgg_source, tmp_path / "dataset")
+    before = (tmp_path / "dataset" / "dataset.json").read_bytes()
+    replace = os.replace
+
+    def fail(source, target):
+        if Path(source).name == "dataset" and Path(source).parent != tmp_path:  # the finished folder, set aside
+            raise OSError("Device or resource busy")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="busy"):
+        import_dataset("lgg", lgg_source, tmp_path / "dataset", overwrite=True, seed=9)
+    assert (tmp_path / "dataset" / "dataset.json").read_bytes() == before
 
 
 def test_only_a_data_set_is_overwritten_and_only_when_asked(lgg_source, tmp_path):
