@@ -20,9 +20,9 @@ from rich.progress import track
 
 from hf_mri.data.dataset_folder import assign_splits, load_rows, read_entry, read_summary
 from hf_mri.data.datasets_table import DatasetEntry
-from hf_mri.data.explore_facts import Tally, gather_facts, split_mask
+from hf_mri.data.explore_facts import Tally, gather_facts
 from hf_mri.data.explore_template import TEMPLATE
-from hf_mri.data.rows import Row
+from hf_mri.data.rows import Row, split_mask
 from hf_mri.evaluation.plots import COLORS, STYLE, render_svg
 from hf_mri.modeling.reading_mri import replace_file
 from hf_mri.reports.display import display_size, draw_slice, label_colors, window_volume

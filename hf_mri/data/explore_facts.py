@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hf_mri.data.datasets_table import OVERLAPPING, DatasetEntry
-from hf_mri.data.rows import Row
+from hf_mri.data.datasets_table import DatasetEntry
+from hf_mri.data.rows import Row, split_mask
 
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
 POSITIONS = 10  # equal parts of a volume, from its first slice to its last
@@ -61,13 +61,6 @@ class Tally:
         for channel, values in enumerate(pixels.T):
             counts = np.bincount(values)
             self.histograms[channel, : len(counts)] += counts
-
-
-def split_mask(mask: np.ndarray, entry: DatasetEntry) -> dict[str, np.ndarray]:
-    """A stored mask (H, W) as one boolean mask for every foreground label."""
-    if entry.problem_type == OVERLAPPING:
-        return {label: (mask >> index & 1).astype(bool) for index, label in entry.foreground.items()}
-    return {label: mask == index for index, label in entry.foreground.items()}
 
 
 def gather_facts(

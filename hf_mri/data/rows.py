@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hf_mri.data.datasets_table import LAYOUTS, DatasetEntry, get_dataset_entry
+from hf_mri.data.datasets_table import LAYOUTS, OVERLAPPING, DatasetEntry, get_dataset_entry
 from hf_mri.modeling.archive_mri import unpack_zip
 
 Row = dict[str, Any]
@@ -78,6 +78,13 @@ def make_row(
         **extra,
         "file": file,
     }
+
+
+def split_mask(mask: np.ndarray, entry: DatasetEntry) -> dict[str, np.ndarray]:
+    """Turn stored masks (…, H, W) into one boolean mask a foreground label, as the data set's entry says."""
+    if entry.problem_type == OVERLAPPING:
+        return {label: (mask >> index & 1).astype(bool) for index, label in entry.foreground.items()}
+    return {label: mask == index for index, label in entry.foreground.items()}
 
 
 @contextlib.contextmanager

@@ -80,7 +80,7 @@ def evaluate_model(
     reader = copy.copy(model) if isinstance(model, Reader) else Reader.from_pretrained(model, **reader_options)
     if protocol == "buda":
         reader.config = change_thresholds(reader.config, **BUDA_THRESHOLDS)
-    training = read_training(reader.config.name_or_path)
+    training = read_training(reader.config.name_or_path, reader.revision)
     seen = SeenCheck(training, allowed=allow_seen or protocol == "slices-leaky")
     notes = [BUDA_NOTE] if protocol == "buda" else []
     if training is None:

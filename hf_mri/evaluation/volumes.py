@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from hf_mri.data.dataset_folder import load_rows, read_entry, read_summary
-from hf_mri.data.datasets_table import LAYOUTS, OVERLAPPING, DatasetEntry
-from hf_mri.data.rows import BadFile, Row, open_source
+from hf_mri.data.datasets_table import LAYOUTS, DatasetEntry
+from hf_mri.data.rows import BadFile, Row, open_source, split_mask
 
 # Columns that every row has or that say where a slice lies; all others may part the patients in a breakdown.
 PLACE_COLUMNS = {
@@ -118,10 +118,3 @@ def _refuse_bad_files(rows: Iterator[Row | BadFile]) -> Iterator[Row]:
 
 def _is_known(value: Any) -> bool:
     return value is not None and value == value  # NaN is how a table says that it does not know
-
-
-def split_mask(mask: np.ndarray, entry: DatasetEntry) -> dict[str, np.ndarray]:
-    """Turn stored masks into one boolean mask a foreground label, as the data set's entry says they are stored."""
-    if entry.problem_type == OVERLAPPING:
-        return {label: (mask >> index) & 1 > 0 for index, label in entry.foreground.items()}
-    return {label: mask == index for index, label in entry.foreground.items()}

@@ -9,8 +9,8 @@ import pytest
 from hf_mri.data.dataset_folder import load_rows, read_table
 from hf_mri.data.datasets_table import ACDC, UW_MADISON
 from hf_mri.data.explore import explore_dataset
-from hf_mri.data.explore_facts import split_mask
 from hf_mri.data.phantoms import make_phantom
+from hf_mri.data.rows import split_mask
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,8 @@ def test_masks_come_apart_by_their_kind():
         [[False, False, True, False]],
         [[False, False, False, True]],
     ]
+    volume = split_mask(np.stack([mask, mask]), ACDC)  # slices of a volume as one slice
+    assert volume["myocardium"].tolist() == [by_index["myocardium"].tolist()] * 2
     by_bit = split_mask(mask, UW_MADISON)  # 3 is both the first organ and the second
     assert by_bit["large_bowel"].tolist() == [[False, True, False, True]]
     assert by_bit["small_bowel"].tolist() == [[False, False, True, True]]

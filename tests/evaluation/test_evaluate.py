@@ -11,7 +11,7 @@ from hf_mri.evaluation.evaluate import evaluate_folds, evaluate_model, evaluate_
 from hf_mri.evaluation.predictions import load_cases, save_case
 from hf_mri.evaluation.protocols import prepare_like_buda
 from hf_mri.evaluation.thresholds import apply_thresholds, choose_thresholds
-from hf_mri.evaluation.volumes import TruthVolume, open_volumes, split_mask
+from hf_mri.evaluation.volumes import TruthVolume, open_volumes
 from tests.evaluation.builders import THRESHOLDS, make_reader, write_lgg
 from tests.evaluation.test_thresholds import TWO_STAGE, make_stored
 
@@ -148,23 +148,6 @@ def test_buda_keeps_the_largest_component(tmp_path: Path) -> None:
     assert metrics["data"]["slices"] == 2  # three slices a patient, without the first and the last
     assert metrics["segmentation"]["tumor"]["lesions"]["predicted"] == 2
     assert metrics["model"]["thresholds"]["mask_threshold"] == 0.5
-
-
-def test_masks_are_read_as_the_data_set_stores_them() -> None:
-    from hf_mri.data.datasets_table import DATASETS
-
-    hearts = split_mask(np.array([[[0, 1, 3]]], np.uint8), DATASETS["acdc"])
-    assert {label: mask.tolist() for label, mask in hearts.items()} == {
-        "right ventricle": [[[False, True, False]]],
-        "myocardium": [[[False, False, False]]],
-        "left ventricle": [[[False, False, True]]],
-    }
-    organs = split_mask(np.array([[[0, 1, 5]]], np.uint8), DATASETS["uw-madison"])  # 5: bits 0 and 2
-    assert [mask.tolist() for mask in organs.values()] == [
-        [[[False, True, True]]],
-        [[[False, False, False]]],
-        [[[False, False, True]]],
-    ]
 
 
 @pytest.mark.real_data
