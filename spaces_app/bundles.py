@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 MODEL_CARDS = Path(__file__).resolve().parent.parent / "model_cards"
@@ -59,10 +59,19 @@ def load_bundles(names: list[str]) -> tuple[list[Bundle], list[str]]:
     bundles, problems = [], []
     for name in names:
         try:
-            bundles.append(load_bundle(name))
+            bundles.append(tell_apart(load_bundle(name), {bundle.name for bundle in bundles}))
         except (OSError, ValueError, ImportError) as error:
             problems.append(f"{Path(name).name}: {' '.join(str(error).split())}")
     return bundles, problems
+
+
+def tell_apart(bundle: Bundle, taken: set[str]) -> Bundle:
+    """Number a model that is called like another (RUN/bundle, OTHER/bundle): all that is a tab's goes by its name."""
+    number, name = 1, bundle.name
+    while name in taken:
+        number += 1
+        name = f"{bundle.name}-{number}"
+    return bundle if number == 1 else replace(bundle, name=name, title=f"{bundle.title} {number}")
 
 
 def load_bundle(name: str) -> Bundle:

@@ -12,6 +12,11 @@ from functools import partial
 from typing import Any
 
 logger = logging.getLogger(__name__)
+# What a scan may make a model raise: were one left out, the desk's only thread would end, and with it the page.
+MISTAKES = (
+    *(ArithmeticError, AssertionError, AttributeError, ImportError, LookupError),
+    *(MemoryError, OSError, RuntimeError, TypeError, ValueError),
+)
 
 
 class BusyError(RuntimeError):
@@ -126,7 +131,7 @@ class Desk:
                     ticket.future.set_exception(reading)
                 else:
                     ticket.future.set_result(reading)
-        except (RuntimeError, ValueError, TypeError, OSError, MemoryError) as error:
+        except MISTAKES as error:
             # The page lives on; the visitors hear that it failed, the log says what (never whose scan, nor which).
             logger.error("a batch of %d scans failed: %s", len(tickets), type(error).__name__)
             for ticket in waiting:

@@ -25,6 +25,8 @@ class Reader:
         for scan in scans:
             if scan.source == "crash":
                 raise RuntimeError("out of memory")
+            if scan.source == "mistake":
+                raise KeyError("tumor")
             yield ValueError("bad scan") if scan.source == "bad" else scan.source
 
 
@@ -105,10 +107,11 @@ def test_a_lower_gate_asks_the_model_only_for_what_it_has_not_seen():
     assert calls == [0.1]
 
 
-def test_the_desk_outlives_a_crash_of_the_model():
+@pytest.mark.parametrize("kind", ["crash", "mistake"])
+def test_the_desk_outlives_a_crash_of_the_model(kind):
     reader = Reader()
     desk = Desk(reader)
     reader.go.release(2)
     with pytest.raises(RuntimeError, match="failed on this scan"):
-        desk.read(make_scan("crash"))
+        desk.read(make_scan(kind))
     assert desk.read(make_scan("next")) == "next"

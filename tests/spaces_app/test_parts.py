@@ -131,3 +131,13 @@ def test_models_come_from_the_environment_and_failures_are_told(monkeypatch, bun
     assert len(problems) == 1
     assert problems[0].startswith("none: ")
     assert describe_labels(["background", "lesion"]) == ("other", "Lesion")
+
+
+def test_models_of_one_name_are_told_apart(bundles, tmp_path):
+    (tmp_path / "heart").symlink_to(bundles["abdomen"])
+    found, _ = load_bundles([str(bundles["heart"]), str(tmp_path / "heart"), str(bundles["heart"])])
+    assert [(bundle.name, bundle.title) for bundle in found] == [
+        ("heart", "Heart"),
+        ("heart-2", "Abdomen 2"),
+        ("heart-3", "Heart 3"),
+    ]
