@@ -111,6 +111,46 @@ def test_beyond_the_bound_nothing_is_written(exported, tmp_path, monkeypatch):
     assert sorted(path.name for path in folder.iterdir()) == before
 
 
+def test_eight_bits_that_differ_too_much_are_left_out_and_the_rest_is_kept(tmp_path, noise, monkeypatch):
+    folder = make_model(tmp_path)
+
+    def copy_graphs(graphs, kind, slices):  # takes the place of quantizing, which takes long
+        copies = {}
+        for stage, path in graphs.items():
+            copies[stage] = path.with_name(f"{stage}_int8.xml")
+            shutil.copyfile(path, copies[stage])
+            shutil.copyfile(path.with_suffix(".bin"), copies[stage].with_suffix(".bin"))
+        return copies
+
+    monkeypatch.setattr(export_model, "quantize_graphs", copy_graphs)
+    monkeypatch.setitem(checks.BOUNDS, "int8", {"probability": -1.0, "dice": 0.0})  # nothing keeps it
+    record = run_export(folder, int8=True)
+    assert "float32" in {entry["precision"] for entry in record["exports"]}
+    assert "int8" not in {entry["precision"] for entry in record["exports"]}
+    (left_out,) = [entry for entry in record["left_out"] if entry["precision"] == "int8"]
+    assert left_out["bound"]["probability"] == -1.0
+    assert not list(folder.rglob("*int8*"))
+    assert Reader.from_pretrained(folder, device="cpu", engine="openvino")(noise).model["engine"] == "openvino"
+
+
+def test_a_copy_gets_the_graphs_and_the_model_stays_as_it_is(tmp_path, monkeypatch):
+    folder = make_model(tmp_path / "model")
+    before = sorted(path.name for path in folder.iterdir())
+    copy = tmp_path / "new" / "copy"
+    with monkeypatch.context() as patch:
+        patch.setitem(checks.BOUNDS, "float32", {"probability": -1.0, "dice": 0.0})
+        with pytest.raises(ValueError, match="nothing was exported"):
+            run_export(folder, output=copy)
+    assert list(copy.parent.iterdir()) == []
+    run_export(folder, output=copy)
+    assert sorted(path.name for path in folder.iterdir()) == before
+    assert sorted(path.name for path in copy.iterdir()) == sorted([*before, "export.json", "openvino"])
+    with pytest.raises(ValueError, match="exists already"):
+        run_export(folder, output=copy)
+    with pytest.raises(ValueError, match="--output"):
+        run_export("ada/two")
+
+
 def test_onnx_graphs_work_in_plain_onnxruntime_and_in_the_reader(tmp_path, noise):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")

@@ -1,56 +1,69 @@
 """Write a model's graphs beside its weights, checked against it, with the fastest engine noted."""
 
 import json
-import logging
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from huggingface_hub import snapshot_download
 
 from hf_mri.export.checks import BOUNDS, compare_readings, describe_cpu, time_engines, within_bounds
 from hf_mri.export.graphs import FORMATS, convert_stages, quantize_graphs, require_libraries
 from hf_mri.export.inputs import choose_slices, load_inputs
 from hf_mri.modeling.engine_mri import TorchEngine, has_fast_bfloat16
 from hf_mri.modeling.engine_openvino_mri import RECORD, WEIGHTS, OpenVinoEngine, hash_weights, read_export
-from hf_mri.modeling.reader_mri import Reader
+from hf_mri.modeling.reader_mri import Reader, find_folder
 from hf_mri.modeling.reading_mri import replace_file
-
-logger = logging.getLogger(__name__)
 
 
 def export_model(
-    model: str | Path, kind: str = "openvino", int8: bool = False, data: str | Path | None = None
+    model: str | Path,
+    kind: str = "openvino",
+    int8: bool = False,
+    data: str | Path | None = None,
+    output: str | Path | None = None,
 ) -> dict[str, Any]:
     """Write `openvino/` or `onnx/` into a bundle, and `export.json` that says what they are worth.
 
-    Every precision is compared with the model in float32 on the same scans; beyond its bound nothing is written. The
-    engines are timed once, and the fastest is what `--engine auto` takes from then on.
+    Every precision is compared with the model in float32 on the same scans. Beyond their bounds, float32 stops the
+    export before anything is written, and the others are left out, which `export.json` says. The engines are timed
+    once, and the fastest is what `--engine auto` takes from then on.
 
     Args:
-        model: Folder of a bundle.
+        model: Folder of a bundle, or, with `output`, its name on the Hub.
         kind: "openvino" or "onnx".
         int8: Quantize to 8 bits as well, calibrated on the scans.
         data: Imported data set whose validation patients are read; phantoms without it.
+        output: New folder that gets a copy of the model with its graphs; without it they go into the model's own.
 
     Returns:
         What `export.json` holds.
 
     Raises:
-        ValueError: the graphs differ from the model by more than the bound of their precision.
+        ValueError: the graphs differ from the model by more than the bound of float32.
     """
-    folder = Path(model)
     if kind not in FORMATS:
         raise ValueError(f"--format {kind}: choose {' or '.join(FORMATS)}")
-    if not (folder / WEIGHTS).is_file():
-        raise ValueError(f"{model}: no folder with {WEIGHTS}; a model on the Hub is fetched by `hf download`")
     require_libraries(kind, int8)
+    if output is not None:
+        with copied_model(model, Path(output)) as copy:
+            return _export_into(copy, kind, int8, data)
+    if not (Path(model) / WEIGHTS).is_file():
+        raise ValueError(f"{model}: no folder with {WEIGHTS}; for a model on the Hub, name a new folder as --output")
+    return _export_into(Path(model), kind, int8, data)
+
+
+def _export_into(folder: Path, kind: str, int8: bool, data: str | Path | None) -> dict[str, Any]:
     reader = Reader.from_pretrained(folder, device="cpu", engine="torch", dtype="float32")
     network = reader.engine.model
     inputs = load_inputs(reader, data)
     expected = list(reader.batch(inputs.scans))
     slices = choose_slices(reader, expected)
-    entries, engines = [], [TorchEngine(network)]
+    entries, left_out, engines = [], [], [TorchEngine(network)]
     with tempfile.TemporaryDirectory(prefix=".export.", dir=folder) as aside:
         graphs = convert_stages(network, kind, Path(aside), slices)
         variants = {"float32": graphs} | ({"bfloat16": graphs} if has_fast_bfloat16() else {})
@@ -59,21 +72,23 @@ def export_model(
         for precision, paths in variants.items():
             engine = OpenVinoEngine(network, paths, precision)
             parity = compare_readings(reader, engine, expected)
-            if not within_bounds(parity, precision):
-                message = f"{precision} differs too much from the model: {parity}, allowed: {BOUNDS[precision]}"
-                if precision != "bfloat16":  # which is not a file of its own, only a way to run it
-                    raise ValueError(f"{model}: {message}; nothing was exported")
-                logger.warning(message)
+            found = {"format": kind, "precision": precision, "parity": parity, "bound": BOUNDS[precision]}
+            if within_bounds(parity, precision):
+                entries.append(found | {"files": {stage: f"{kind}/{path.name}" for stage, path in paths.items()}})
+                engines.append(engine)
                 continue
-            files = {stage: f"{kind}/{path.name}" for stage, path in paths.items()}
-            entries.append(
-                {"format": kind, "precision": precision, "files": files, "parity": parity, "bound": BOUNDS[precision]}
-            )
-            engines.append(engine)
+            if precision == "float32":  # then the conversion itself went wrong
+                raise ValueError(
+                    f"{folder.name}: float32 differs too much from the model: {parity}, allowed: {BOUNDS[precision]}; "
+                    "nothing was exported"
+                )
+            left_out.append(found)
+            if paths != graphs:  # bfloat16 has no files of its own: it is a way to run those of float32
+                remove_graphs(paths)
         timings = [entry | {"format": kind} for entry in time_engines(engines, slices)]
         timings[0]["format"] = None  # PyTorch
         replace_folder(Path(aside), folder / kind)
-    record = merge_record(folder, kind, entries, timings)
+    record = merge_record(folder, kind, entries, left_out, timings)
     record["inputs"] = {
         "name": inputs.name,
         "scans": len(inputs.scans),
@@ -81,18 +96,57 @@ def export_model(
     }
     text = json.dumps(record, indent=1) + "\n"
     replace_file(folder / RECORD, lambda path: path.write_text(text, encoding="utf-8"))
+    if {"README.md", "training.json"} <= {path.name for path in folder.iterdir()}:  # a bundle, which has a card
+        from hf_mri.hub.card import take_export
+
+        take_export(folder)
     return record
 
 
-def merge_record(folder: Path, kind: str, entries: list[dict], timings: list[dict]) -> dict[str, Any]:
+@contextmanager
+def copied_model(model: str | Path, output: Path) -> Iterator[Path]:
+    """Copy a model, also from the Hub, beside the place where it goes; it gets there when the work on it is done."""
+    if output.exists():
+        raise ValueError(f"--output {output}: exists already; name a new folder")
+    folder = Path(model)
+    if not folder.is_dir():
+        folder = Path(snapshot_download(str(model), revision=find_folder(model).name))
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as aside:
+        copy = Path(aside) / output.name
+        shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(".git*", ".cache", "__pycache__"))
+        if not (copy / WEIGHTS).is_file():
+            raise ValueError(f"{model}: holds no {WEIGHTS}; name a model of this project")
+        yield copy
+        os.replace(copy, output)
+
+
+def remove_graphs(paths: dict[str, Path]) -> None:
+    """Delete graphs with the files that hold their weights."""
+    for path in paths.values():
+        for file in (path, path.with_suffix(".bin"), path.with_name(f"{path.name}.data")):
+            file.unlink(missing_ok=True)
+
+
+def merge_record(
+    folder: Path, kind: str, entries: list[dict], left_out: list[dict], timings: list[dict]
+) -> dict[str, Any]:
     """Join this export with one of the other format of the same weights, and choose the fastest engine."""
     weights, earlier = hash_weights(folder), read_export(folder)
     if earlier is not None and earlier["weights"] == weights:
         entries = [entry for entry in earlier["exports"] if entry["format"] != kind] + entries
+        left_out = [entry for entry in earlier.get("left_out", []) if entry["format"] != kind] + left_out
         timings = [entry for entry in earlier["timings"] if entry["format"] not in (kind, None)] + timings
     fastest = min(timings, key=lambda entry: entry["ms_a_slice"])
     choice = {name: fastest[name] for name in ("engine", "precision", "format")}
-    return {"weights": weights, "choice": choice, "exports": entries, "timings": timings, "machine": describe_cpu()}
+    return {
+        "weights": weights,
+        "choice": choice,
+        "exports": entries,
+        "left_out": left_out,
+        "timings": timings,
+        "machine": describe_cpu(),
+    }
 
 
 def replace_folder(aside: Path, place: Path) -> None:

@@ -1,6 +1,7 @@
 """The model card: written from a bundle's JSON files alone, and checked against them before it is published."""
 
 import os
+import re
 from pathlib import Path
 
 from huggingface_hub import ModelCard
@@ -9,7 +10,9 @@ from hf_mri.hub import card_results, card_text
 from hf_mri.hub.card_metadata import eval_results_yaml, metadata
 from hf_mri.hub.facts import BundleFacts, read_facts, read_json
 from hf_mri.hub.plots import captions, draw_plots
+from hf_mri.modeling.engine_openvino_mri import RECORD
 
+GRAPHS = "Exported graphs"
 # Heading, and what writes the section; a section without content does not appear.
 SECTIONS = (
     ("What it is for", card_text.uses),
@@ -32,6 +35,7 @@ RESULTS = (
     card_results.competition_results,
 )
 CLOSING = (
+    (GRAPHS, card_text.engines),
     ("Curves and plots", lambda facts: gallery(captions(facts.folder))),
     ("Limits and biases", card_text.limits),
     ("Reproduce", card_text.reproduction),
@@ -117,9 +121,25 @@ def check_card(bundle: str | Path) -> None:
             raise ValueError(f"{path}: `{key}` in its metadata differs from metrics.json; run `hf-mri card {bundle}`")
     for heading, wanted in {"summary": card_text.summary(facts), **sections(facts)}.items():
         if wanted not in text:
-            raise ValueError(f"{path}: the section {heading!r} differs from metrics.json; run `hf-mri card {bundle}`")
+            source = RECORD if heading == GRAPHS else "metrics.json"
+            raise ValueError(f"{path}: the section {heading!r} differs from {source}; run `hf-mri card {bundle}`")
+    if not facts.export and f"\n## {GRAPHS}\n" in text:
+        raise ValueError(f"{path}: tells of graphs, but there is no {RECORD}; run `hf-mri card {bundle}`")
     if facts.metrics and not list((facts.folder / ".eval_results").glob("*.yaml")):
         raise ValueError(f"{facts.folder / '.eval_results'} is missing; write it with `hf-mri card {bundle}`")
+
+
+def take_export(bundle: str | Path) -> None:
+    """Let the card say which graphs there are now; everything else in the card stays as it is."""
+    card = Path(bundle) / "README.md"
+    wanted = sections(read_facts(bundle))
+    parts = re.split(r"^(?=## )", card.read_text(), flags=re.MULTILINE)
+    kept = [part for part in parts if not part.startswith(f"## {GRAPHS}\n")]
+    if GRAPHS in wanted:
+        later = tuple(f"## {heading}\n" for heading in list(wanted)[list(wanted).index(GRAPHS) + 1 :])
+        place = next((place for place, part in enumerate(kept) if part.startswith(later)), len(kept))
+        kept.insert(place, f"## {GRAPHS}\n\n{wanted[GRAPHS]}\n\n")
+    write_text(card, "".join(kept))
 
 
 def name_model(bundle: str | Path, model_id: str) -> None:

@@ -165,6 +165,49 @@ def rules(facts: BundleFacts) -> str:
     return "\n".join(f"- **{name.replace('_', ' ').capitalize()}.** {rule}" for name, rule in found.items())
 
 
+def engines(facts: BundleFacts) -> str:
+    """Say which exported graphs stand beside the weights, how close they are and what they gain."""
+    if not facts.export:
+        return ""
+    record = facts.export
+    times = {(time["format"], time["precision"]): time["ms_a_slice"] for time in record["timings"]}
+    rows = [
+        [
+            f"`{entry['format']}/`",
+            entry["precision"],
+            f"{entry['parity']['probability']:.1g}",
+            f"{entry['parity']['dice']:.4f}",
+            f"{times[entry['format'], entry['precision']]:.2f}",
+        ]
+        for entry in record["exports"]
+    ]
+    rows += [
+        ["PyTorch", time["precision"], "–", "–", f"{time['ms_a_slice']:.2f}"]
+        for time in record["timings"]
+        if time["format"] is None
+    ]
+    shown = table(["graphs", "precision", "probabilities within", "Dice of the masks", "ms a slice"], rows)
+    choice, machine = record["choice"], record["machine"]
+    names = {"torch": "PyTorch", "openvino": "OpenVINO"}
+    text = (
+        f"Graphs beside the weights, compared with the model in float32 on {record['inputs']['slices']} slices "
+        f"({record['inputs']['name']}) and timed on {machine['cores']} CPU cores ({machine['architecture']}):\n\n"
+        f"{shown}\n\nOn a CPU, readings take {names[choice['engine']]} in {choice['precision']}, the fastest there."
+    )
+    for entry in record.get("left_out", []):
+        text += f" {left_out(entry)}"
+    return text
+
+
+def left_out(entry: dict) -> str:
+    """Say which precision an export went without, and why."""
+    parity, bound = entry["parity"], entry["bound"]
+    return (
+        f"{entry['precision']} was left out of `{entry['format']}/`: probabilities within {parity['probability']:.2g} "
+        f"(allowed: {bound['probability']:.2g}), Dice of the masks {parity['dice']:.4f} (at least {bound['dice']})."
+    )
+
+
 def limits(facts: BundleFacts) -> str:
     """Say where the figures end: what the training patients cannot teach."""
     sites = len(facts.training.get("sites", {}))

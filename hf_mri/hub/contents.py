@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hf_mri.hub.bundle import CODE
 from hf_mri.hub.plots import CAPTIONS
+from hf_mri.modeling.engine_openvino_mri import RECORD, WEIGHTS, hash_weights, read_export
 
 REQUIRED = (
     "README.md",
@@ -18,7 +19,7 @@ REQUIRED = (
     "train_config.json",
     "training.json",
 )
-EXPORTED = ("export.json", "openvino/*.xml", "openvino/*.bin", "onnx/*.onnx", "onnx/*.onnx.data")
+GRAPHS = ("openvino/*.xml", "openvino/*.bin", "onnx/*.onnx", "onnx/*.onnx.data")
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".ckpt", ".joblib", ".npy", ".npz")
 SCANS = (".nii", ".nii.gz", ".dcm", ".ima", ".tif", ".tiff", ".nrrd", ".mha", ".mhd", ".jpg", ".jpeg", ".zip")
 SECRETS = re.compile(
@@ -44,7 +45,27 @@ def list_contents(bundle: str | Path) -> dict[str, Path]:
     for name, path in found.items():
         if reason := reason_against(name, path):
             raise ValueError(f"{path} {reason}; nothing was published")
+    check_graphs(folder, set(found))
     return found
+
+
+def check_graphs(folder: Path, names: set[str]) -> None:
+    """Refuse exported graphs of other weights, incomplete ones, and files that no export wrote.
+
+    Raises:
+        ValueError: says which file, and what to do.
+    """
+    given = {name for name in names if any(fnmatch(name, pattern) for pattern in GRAPHS)}
+    again = f"run `hf-mri export {folder}` again"
+    record = read_export(folder) or {"exports": []}
+    files = {name for entry in record["exports"] for name in entry["files"].values()}
+    parts = {f"{name.removesuffix('.xml')}.bin" for name in files if name.endswith(".xml")}
+    if missing := sorted((files | parts) - given):
+        raise ValueError(f"{folder / missing[0]} is missing, though {RECORD} names it; {again}")
+    if foreign := sorted(given - files - parts - {f"{name}.data" for name in files}):
+        raise ValueError(f"{folder / foreign[0]} is not named by {RECORD}; remove it, or {again}")
+    if files and record["weights"] != hash_weights(folder):
+        raise ValueError(f"{folder / RECORD} is about other weights than {folder / WEIGHTS}; {again}")
 
 
 def reason_against(name: str, path: Path) -> str | None:
@@ -68,8 +89,8 @@ def belongs(name: str) -> bool:
     """Tell whether a file is part of a bundle."""
     code = {path.name for path in CODE.glob("*.py")} - {"__init__.py"}
     plots = {f"plots/{plot}" for plot in CAPTIONS}
-    known = {*REQUIRED, "metrics.json", *code, *plots}
-    return name in known or any(fnmatch(name, pattern) for pattern in (*EXPORTED, ".eval_results/*.yaml"))
+    known = {*REQUIRED, "metrics.json", RECORD, *code, *plots}
+    return name in known or any(fnmatch(name, pattern) for pattern in (*GRAPHS, ".eval_results/*.yaml"))
 
 
 def is_dicom(path: Path) -> bool:

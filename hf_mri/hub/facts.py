@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from hf_mri.data.datasets_table import DATASETS, DatasetEntry
+from hf_mri.modeling.engine_openvino_mri import RECORD
 
 KINDS = {"mri_slice_classifier": "classifier", "mri_resunet": "resunet", "mri_two_stage": "two-stage"}
 MODEL_LINE = re.compile(r'^MODEL = "(?P<id>[^"\n]+)"', re.MULTILINE)
@@ -14,7 +15,7 @@ MODEL_LINE = re.compile(r'^MODEL = "(?P<id>[^"\n]+)"', re.MULTILINE)
 
 @dataclass(frozen=True)
 class BundleFacts:
-    """The JSON files of a bundle; `metrics` is empty before an evaluation."""
+    """The JSON files of a bundle; `metrics` is empty before an evaluation, `export` without exported graphs."""
 
     folder: Path
     config: dict
@@ -22,6 +23,7 @@ class BundleFacts:
     training: dict
     train_config: dict
     metrics: dict = field(default_factory=dict)
+    export: dict = field(default_factory=dict)
     model_id: str = ""
 
     @property
@@ -100,17 +102,16 @@ def read_facts(folder: str | Path, model_id: str | None = None) -> BundleFacts:
         "train_config": "train_config.json",
     }
     found = {part: read_json(folder / name) for part, name in parts.items()}
-    metrics = read_json(folder / "metrics.json") if (folder / "metrics.json").exists() else {}
-    facts = BundleFacts(folder, **found, metrics=metrics)
+    for part, name in {"metrics": "metrics.json", "export": RECORD}.items():
+        found[part] = read_json(folder / name) if (folder / name).exists() else {}
+    facts = BundleFacts(folder, **found)
     if facts.config.get("model_type") not in KINDS:
         raise ValueError(
             f"{folder / 'config.json'} is of model_type {facts.config.get('model_type')!r}, not one of {[*KINDS]}"
         )
     card = folder / "README.md"
     written = MODEL_LINE.search(card.read_text()) if card.exists() else None
-    return BundleFacts(
-        folder, **found, metrics=metrics, model_id=model_id or (written["id"] if written else facts.name)
-    )
+    return BundleFacts(folder, **found, model_id=model_id or (written["id"] if written else facts.name))
 
 
 def read_json(path: Path) -> dict:

@@ -334,8 +334,12 @@ class _Queues:
     def _run_segment(self, batch: list[tuple[_Work, int]], shape: tuple) -> None:
         reader = self.reader
         logits = reader.engine.segment(_slices(batch))
-        highest = highest_foreground_logit(logits, list(reader.foreground), reader.overlapping)
         sizes = [work.scan.slices.shape[1:3] for work, _ in batch]
+        pages = [logits]
+        if reader.processor.size is None:  # slices were padded, and what lies in the padding says nothing of them
+            pages = [page[None, :, :height, :width] for page, (height, width) in zip(logits, sizes, strict=True)]
+        foreground = list(reader.foreground)
+        highest = np.concatenate([highest_foreground_logit(page, foreground, reader.overlapping) for page in pages])
         probabilities = reader.processor.post_process_semantic_segmentation(
             SemanticSegmenterOutput(logits=logits),
             target_sizes=sizes,

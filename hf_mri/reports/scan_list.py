@@ -103,11 +103,11 @@ def identify(source: Source) -> str:
     return _hash(facts)
 
 
-def identify_model(model: str) -> str:
-    """Hash what makes a model's answers: the files of a folder, or a repository's name."""
+def identify_model(model: str, revision: str | None) -> str:
+    """Hash what makes a model's answers: the files of a folder, or a repository's name and commit."""
     folder = Path(model)
     if not folder.is_dir():
-        return _hash(model)
+        return _hash((model, revision))
     files = [*folder.glob("*.safetensors"), *folder.glob("*.json"), *folder.glob("openvino/*")]
     return _hash(sorted((file.name, *_size_and_time(file)) for file in files))
 

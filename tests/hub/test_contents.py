@@ -1,8 +1,10 @@
+import json
 import pickle
 
 import pytest
 
 from hf_mri.hub.contents import list_contents
+from hf_mri.modeling.engine_openvino_mri import hash_weights
 
 TOKEN = "hf_" + "a1B2" * 9
 
@@ -47,9 +49,22 @@ def test_links_and_missing_files(bundle, tmp_path):
 
 def test_exported_graphs_belong_to_a_bundle(bundle):
     (bundle / "openvino").mkdir()
-    for name in ("export.json", "openvino/gate.xml", "openvino/gate.bin"):
+    for name in ("openvino/gate.xml", "openvino/gate.bin"):
         (bundle / name).write_text("{}")
+    record = {"weights": hash_weights(bundle), "exports": [{"files": {"gate": "openvino/gate.xml"}}]}
+    (bundle / "export.json").write_text(json.dumps(record))
     assert "openvino/gate.bin" in list_contents(bundle)
+    (bundle / "openvino/other.bin").write_bytes(pickle.dumps([1]))
+    with pytest.raises(ValueError, match=r"other\.bin is not named by export.json"):
+        list_contents(bundle)
+    (bundle / "openvino/other.bin").unlink()
+    (bundle / "openvino/gate.bin").unlink()
+    with pytest.raises(ValueError, match=r"gate\.bin is missing, though export.json names it; run `hf-mri export"):
+        list_contents(bundle)
+    (bundle / "openvino/gate.bin").write_text("{}")
+    (bundle / "export.json").write_text(json.dumps(record | {"weights": "0" * 64}))
+    with pytest.raises(ValueError, match="is about other weights"):
+        list_contents(bundle)
 
 
 def test_leftovers_of_python_are_passed_over(bundle):
