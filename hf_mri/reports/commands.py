@@ -21,7 +21,10 @@ def predict(
     output: Annotated[Path, typer.Option(help="Folder that gets a folder for each scan.")] = ...,
     only: Annotated[
         str | None,
-        typer.Option(help="Comma-separated, of json, masks, nifti, rle, overlays, montage, html; by default all."),
+        typer.Option(
+            help="Comma-separated, of json, masks, nifti, rle, overlays, montage, html, by default all of these; and "
+            "of dicom-seg, a segmentation in the study of the images, with the patient's data that they have."
+        ),
     ] = None,
     list_file: Annotated[Path | None, typer.Option("--list", help="File with one scan a line, besides.")] = None,
     channels: Annotated[

@@ -15,8 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from transformers.utils.logging import disable_progress_bar
 
 from hf_mri.modeling.geometry_mri import ScanError
-from hf_mri.modeling.reader_mri import Reader, best_device
+from hf_mri.modeling.reader_mri import Reader, best_device, find_folder
 from hf_mri.modeling.reading_mri import KINDS, Reading
+from hf_mri.reports.dicom_seg import write_dicom_seg
 from hf_mri.reports.html_report import write_html
 from hf_mri.reports.pictures import draw_montage, write_overlays
 from hf_mri.reports.scan_list import Job, Source, identify_model, plan_jobs, read_record, write_record
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 PICTURE_KINDS = ("overlays", "montage", "html")
 ALL_KINDS = (*KINDS, *PICTURE_KINDS)
+DICOM_SEG = "dicom-seg"  # carries the patient's data of its images, so never without being asked for
 WRITERS = 2  # threads that write while the model runs
 
 
@@ -54,14 +56,20 @@ def predict(
     fails is reported, and the others go on. Under `accelerate launch` each process takes its share.
 
     Args:
-        only: Of json, masks, nifti, rle, overlays, montage, html; by default all.
+        only: Of json, masks, nifti, rle, overlays, montage, html, by default all of these; and of dicom-seg.
         engine: What runs the networks: "auto", "torch" or "openvino".
         spacing: Millimeters between rows, columns and slices, where the files do not say.
         series: Of several DICOM series, the one to read.
         reader: The model where it is loaded already; `engine` and `batch_size` are then its own.
     """
     kinds = _check_kinds(only)
-    settings = {"model": identify_model(model), "engine": engine, "spacing": repr(spacing), "series": repr(series)}
+    revision = reader.revision if reader else _find_revision(model)
+    settings = {
+        "model": identify_model(model, revision),
+        "engine": engine,
+        "spacing": repr(spacing),
+        "series": repr(series),
+    }
     outcome, todo = Outcome(), []
     rank, processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     for job in plan_jobs(sources, output)[rank::processes]:
@@ -74,7 +82,9 @@ def predict(
         return outcome
     disable_progress_bar()  # of loading weights: this run has its own
     options = {name: value for name, value in (("spacing", spacing), ("series", series)) if value is not None}
-    reader = reader or Reader.from_pretrained(model, device=_own_device(), engine=engine, batch_size=batch_size)
+    reader = reader or Reader.from_pretrained(
+        model, device=_own_device(), revision=revision, engine=engine, batch_size=batch_size
+    )
     output.mkdir(parents=True, exist_ok=True)
     with _progress_bar() as progress, ThreadPoolExecutor(WRITERS) as pool:
         bar = progress.add_task("reading", total=len(todo), slices=0)
@@ -113,6 +123,8 @@ def write_reading(job: Job, reading: Reading, kinds: Iterable[str], settings: di
         draw_montage(reading).save(aside / "montage.png")
     if "html" in kinds:
         write_html(reading, aside / "report.html")
+    if DICOM_SEG in kinds:
+        write_dicom_seg(reading, aside)
     reading.save(aside, only=[kind for kind in kinds if kind in KINDS])
     write_record(aside, job, settings, kinds)
     if job.folder.exists():  # an earlier reading, as plan_jobs made sure
@@ -132,12 +144,20 @@ def _check_kinds(only: Iterable[str] | None) -> list[str]:
             logger.warning('no NIfTI is written: it needs nibabel; pip install "hf_mri[medical]"')
         return [kind for kind in ALL_KINDS if kind != "nifti" or find_spec("nibabel") is not None]
     kinds = list(dict.fromkeys(only))
-    unknown = [kind for kind in kinds if kind not in ALL_KINDS]
+    known = (*ALL_KINDS, DICOM_SEG)
+    unknown = [kind for kind in kinds if kind not in known]
     if unknown or not kinds:
-        raise ValueError(f"--only: unknown {', '.join(unknown) or 'nothing'}; choose among {', '.join(ALL_KINDS)}")
+        raise ValueError(f"--only: unknown {', '.join(unknown) or 'nothing'}; choose among {', '.join(known)}")
     if "nifti" in kinds and find_spec("nibabel") is None:
         raise ImportError('--only nifti: needs nibabel; pip install "hf_mri[medical]"')
+    if DICOM_SEG in kinds and find_spec("highdicom") is None:
+        raise ImportError('--only dicom-seg: needs highdicom; pip install "hf_mri[medical]"')
     return kinds
+
+
+def _find_revision(model: str) -> str | None:
+    """The commit that a model on the Hub has now, or has in the cache without a network; None for a folder."""
+    return None if Path(model).is_dir() else find_folder(model).name
 
 
 def _missing_outputs(job: Job, settings: dict[str, str], kinds: list[str]) -> list[str]:
@@ -147,7 +167,7 @@ def _missing_outputs(job: Job, settings: dict[str, str], kinds: list[str]) -> li
         return kinds
     if set(kinds) <= set(record["outputs"]):
         return []
-    return [kind for kind in ALL_KINDS if kind in kinds or kind in record["outputs"]]
+    return [kind for kind in (*ALL_KINDS, DICOM_SEG) if kind in kinds or kind in record["outputs"]]
 
 
 def _own_device() -> str:
