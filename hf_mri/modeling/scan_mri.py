@@ -320,7 +320,18 @@ def _read_channels(source: Mapping[str, Any], num_channels: int | None, orientat
             )
     slices = np.concatenate([scan.slices for scan in scans.values()], axis=-1)
     warnings = list(dict.fromkeys(w for scan in scans.values() for w in scan.warnings))
+    warnings += [
+        f"channel {name!r} lies elsewhere than {first_name!r}; register the files to each other first"
+        for name, scan in scans.items()
+        if not _lie_alike(first.geometry, scan.geometry)
+    ]
     return replace(scans[first_name], slices=slices, warnings=warnings)
+
+
+def _lie_alike(one: Geometry, other: Geometry) -> bool:
+    """Whether the slices of two scans lie at the same place, as far as their files say; a hundredth of a mm apart."""
+    affines = one.slice_affine(), other.slice_affine()
+    return any(affine is None for affine in affines) or np.allclose(*affines, rtol=0, atol=1e-2)
 
 
 def _is_grey(slices: np.ndarray) -> bool:
@@ -368,9 +379,10 @@ def _scan_of(slices: np.ndarray, name: str) -> Scan:
 
 
 def _check_spacing(spacing: Sequence[float]) -> tuple[float, float, float | None]:
-    values = [float(value) for value in spacing if value is not None]
-    if len(values) not in (2, 3) or not all(np.isfinite(value) and 0 < value < 1000 for value in values):
+    row, column, through = (*spacing, None)[:3] if len(spacing) in (2, 3) else (None, None, None)
+    known = [row, column] if through is None else [row, column, through]
+    if not all(value is not None and np.isfinite(value) and 0 < value < 1000 for value in known):
         raise ScanError(
             f"spacing {tuple(spacing)}: must be two or three positive numbers, mm between rows, columns and slices"
         )
-    return values[0], values[1], values[2] if len(values) == 3 else None
+    return float(row), float(column), None if through is None else float(through)

@@ -180,6 +180,22 @@ def test_overlapping_labels_may_overlap(processor):
     assert np.stack(list(reading.masks.values())).sum(axis=0).max() == 3
 
 
+def test_what_lies_in_the_padding_says_nothing_of_the_slice(segmenter):
+    reader = Reader(segmenter, MriImageProcessor(size_divisor=32, num_channels=1), dtype="float32")
+    segment = reader.engine.segment
+
+    def find_something_in_the_padding(pixel_values):
+        logits = 0 * segment(pixel_values)
+        logits[:, 0] = 9
+        logits[:, 1, 40:, 48:] = 99  # of slices of 40 x 48, padded to 64 x 64
+        return logits
+
+    reader.engine.segment = find_something_in_the_padding
+    reading = reader(head(2, 40, 48))
+    assert reading.probability.max() < 0.001
+    assert not reading.masks["tumor"].any()
+
+
 @pytest.mark.parametrize("codes", ["RAS", "PSR", "LPI", "SAL"])
 def test_another_orientation_gives_the_same_reading_in_its_own_geometry(tmp_path, reader, codes):
     turn("LPS").to_filename(tmp_path / "usual.nii")

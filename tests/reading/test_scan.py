@@ -11,7 +11,7 @@ from PIL import Image
 
 from hf_mri import read_scan
 from hf_mri.modeling.geometry_mri import ScanError
-from tests.reading.phantom_files import head, write_nifti, write_series
+from tests.reading.phantom_files import head, lps_affine, write_nifti, write_series
 
 GREY8, GREY16 = head(4, 20, 24), head(4, 20, 24, np.uint16)
 COLOR8 = np.stack([GREY8, GREY8 // 2, 255 - GREY8], axis=-1)
@@ -105,6 +105,20 @@ def test_channels_of_different_sizes_are_refused(tmp_path):
         read_scan({"pre": folder / "p_2.png", "flair": tmp_path / "big.png"})
 
 
+def test_channels_that_lie_elsewhere_come_with_a_warning(tmp_path):
+    volume, moved = head(4, 20, 24).T, lps_affine()
+    moved[:3, 3] += 5  # mm
+    paths = {name: tmp_path / f"{name}.nii" for name in ("pre", "flair", "moved")}
+    for name, path in paths.items():
+        write_nifti(path, volume, moved if name == "moved" else lps_affine())
+    flipped = lps_affine() @ np.diag([-1, 1, 1, 1])
+    flipped[:3, 3] += lps_affine()[:3, 0] * (volume.shape[0] - 1)  # the same voxels, columns stored the other way
+    paths["flipped"] = write_nifti(tmp_path / "flipped.nii", volume[::-1], flipped)
+    assert read_scan({name: paths[name] for name in ("pre", "flair", "flipped")}).warnings == []
+    (warning,) = read_scan({name: paths[name] for name in ("pre", "moved")}).warnings
+    assert warning.startswith("channel 'moved' lies elsewhere than 'pre'")
+
+
 def test_a_name_may_carry_size_and_spacing(tmp_path):
     Image.fromarray(GREY16[0]).save(tmp_path / "slice_0065_24_20_1.50_1.25.png")
     assert read_scan(tmp_path / "slice_0065_24_20_1.50_1.25.png").spacing == (1.5, 1.25, None)
@@ -113,7 +127,9 @@ def test_a_name_may_carry_size_and_spacing(tmp_path):
 def test_spacing_by_hand():
     assert read_scan(GREY8[0], spacing=(1, 2)).spacing == (1.0, 2.0, None)
     assert read_scan(GREY8[0], spacing=(1, 2, 3)).spacing == (1.0, 2.0, 3.0)
-    for wrong in [(1,), (1, -2), (0, 1), (1, float("nan")), (1, 2, 3, 4)]:
+    assert read_scan(GREY8[0], spacing=(1, 2, None)).spacing == (1.0, 2.0, None)
+    # (None, 2, 3) is no (2, 3): the distance of columns must not become that of rows.
+    for wrong in [(1,), (1, -2), (0, 1), (1, float("nan")), (1, 2, 3, 4), (None, 2, 3), (1, None, 3)]:
         with pytest.raises(ScanError, match="spacing"):
             read_scan(GREY8[0], spacing=wrong)
 
