@@ -34,6 +34,7 @@ def main(arguments: TrainingArguments) -> Path:
     """Train what the arguments say; return the bundle's folder."""
     disable_progress_bar()  # of loading and saving: the run shows its own
     accelerator = Accelerator(
+        cpu=not torch.accelerator.is_available(),  # said aloud, or two processes on CPUs would not know of each other
         mixed_precision=choose_precision(arguments.mixed_precision),
         log_with=None if arguments.report_to == "none" else arguments.report_to,
         project_dir=arguments.output_dir,

@@ -49,6 +49,7 @@ def test_two_processes_train_to_one_bundle(phantom, tmp_path):
     run = tmp_path / "run"
     options = ["--data", str(phantom), "--output_dir", str(run), "--rows_cache", str(tmp_path / "rows")]
     launch(2, str(ROOT / "train.py"), *TINY, *options, "--max_steps", "4")
+    assert json.loads((run / "run.json").read_text())["processes"] == 2
     assert (run / "bundle" / "model.safetensors").exists()
     cases = list((run / "predictions").glob("*.npz"))
     assert len(cases) == len(json.loads((run / "bundle" / "training.json").read_text())["patients"]["validation"])
