@@ -91,9 +91,9 @@ def _keep_nifti(
     return Example(name, title, path, _picture(folder, name, shown))
 
 
-def _picture(folder: Path, name: str, grey: np.ndarray) -> Path:
+def _picture(folder: Path, name: str, gray: np.ndarray) -> Path:
     from hf_mri.reports.display import window_volume
 
     path = folder / f"{name}-button.png"
-    Image.fromarray(window_volume(grey[None, ..., None])[0]).save(path)
+    Image.fromarray(window_volume(gray[None, ..., None])[0]).save(path)
     return path

@@ -100,7 +100,7 @@ async function draw() {
   root.dataset.shown = wanted + 1;
 }
 
-// The channels of a slice lie below each other in one grey picture.
+// The channels of a slice lie below each other in one gray picture.
 function drawImage(target, image) {
   const { width, height, channels } = props.value;
   const context = target.getContext("2d");
@@ -109,16 +109,16 @@ function drawImage(target, image) {
   if (chosen < 3) return draw(context, chosen);
   const colors = context.createImageData(width, height);
   colors.data.fill(255);
-  const grey = canvas(width, height).getContext("2d", { willReadFrequently: true });
+  const gray = canvas(width, height).getContext("2d", { willReadFrequently: true });
   for (let channel = 0; channel < 3; channel++) {
-    draw(grey, channel);
-    const { data } = grey.getImageData(0, 0, width, height);
+    draw(gray, channel);
+    const { data } = gray.getImageData(0, 0, width, height);
     for (let i = 0; i < data.length; i += 4) colors.data[i + channel] = data[i];
   }
   context.putImageData(colors, 0, 0);
 }
 
-// A label map is a grey PNG in which label k is bit k, so that overlapping labels survive.
+// A label map is a gray PNG in which label k is bit k, so that overlapping labels survive.
 function drawOverlay(target, map) {
   const context = target.getContext("2d");
   context.clearRect(0, 0, target.width, target.height);

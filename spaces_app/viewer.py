@@ -123,7 +123,7 @@ def shrink(picture: np.ndarray, resample: Image.Resampling = Image.Resampling.LA
 
 
 def encode_channels(picture: np.ndarray) -> str:
-    """Return a slice (H, W, C) as one grey picture, channel below channel: as colors they would bleed."""
+    """Return a slice (H, W, C) as one gray picture, channel below channel: as colors they would bleed."""
     channels = [shrink(picture[..., channel]) for channel in range(picture.shape[-1])]
     return encode(np.concatenate(channels), "JPEG", quality=92)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from hf_mri.evaluation.competition import ORGANS, measure_normalised_hausdorff
+from hf_mri.evaluation.competition import ORGANS, measure_normalized_hausdorff
 from hf_mri.evaluation.lesions import LesionCounts, count_lesions
 from hf_mri.evaluation.metrics import FN, FP, TP, compute_dice, count_pixels
 from hf_mri.evaluation.surfaces import TOLERANCE, SurfaceScores, find_box, measure_surfaces
@@ -158,5 +158,5 @@ def _reduce_label(
         surfaces=measure_surfaces(truth_box, predicted_box, spacing or (1.0, 1.0, 1.0), tolerance),
         lesions=lesions,
         ungated=None if ungated is None else count_pixels(truth, ungated),
-        competition_distance=measure_normalised_hausdorff(truth, predicted) if label in ORGANS else None,
+        competition_distance=measure_normalized_hausdorff(truth, predicted) if label in ORGANS else None,
     )

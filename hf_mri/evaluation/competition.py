@@ -1,4 +1,4 @@
-"""The score of the UW-Madison GI competition: 0.4 Dice + 0.6 (1 - normalised 3-D Hausdorff distance).
+"""The score of the UW-Madison GI competition: 0.4 Dice + 0.6 (1 - normalized 3-D Hausdorff distance).
 
 Its rules, as they are applied here:
 - Dice of one organ in one slice; where truth and prediction are both empty it is 0. The mean runs over all slices
@@ -20,7 +20,7 @@ ORGANS = ("large_bowel", "small_bowel", "stomach")
 DICE_WEIGHT, HAUSDORFF_WEIGHT = 0.4, 0.6
 
 
-def measure_normalised_hausdorff(truth: np.ndarray, predicted: np.ndarray) -> float:
+def measure_normalized_hausdorff(truth: np.ndarray, predicted: np.ndarray) -> float:
     """Measure the Hausdorff distance of two boolean volumes (S, H, W) as a share of their diagonal."""
     if not truth.any() or not predicted.any():
         return float(truth.any() != predicted.any())
@@ -46,7 +46,7 @@ def score_competition(
 
     Args:
         counts: by organ, one array (S, 4) a volume.
-        distances: by organ, one normalised Hausdorff distance a volume.
+        distances: by organ, one normalized Hausdorff distance a volume.
         volumes: names of the volumes, in the same order.
     """
     dice = {organ: [_slice_dice(table) for table in tables] for organ, tables in counts.items()}

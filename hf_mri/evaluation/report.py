@@ -140,12 +140,12 @@ def make_tiles(metrics: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _show(picture: Picture, colors: dict[str, str]) -> dict[str, Any]:
     """One low volume: its facts, and image, truth and prediction of each chosen slice side by side."""
-    size = display_size(*picture.grey.shape[1:], picture.row.spacing, TILE)
+    size = display_size(*picture.gray.shape[1:], picture.row.spacing, TILE)
     strips = []
     for place, index in enumerate(picture.slices):
         truth = {label: mask[place] for label, mask in picture.truth.items()}
         predicted = {label: mask[place] for label, mask in picture.predicted.items()}
-        panels = [draw_slice(picture.grey[place], masks, colors, size) for masks in ({}, truth, predicted)]
+        panels = [draw_slice(picture.gray[place], masks, colors, size) for masks in ({}, truth, predicted)]
         strips.append({"index": index + 1, "source": _embed(panels)})
     dice = {label: part.volume_dice for label, part in picture.row.labels.items()}
     return {"volume": picture.row.volume, "dice": dice, "slices": len(picture.row.truth), "strips": strips}

@@ -22,7 +22,7 @@ class Picture:
     rank: tuple[float, int]  # the negative Dice, so that a heap drops the best; then the order of arrival
     row: CaseRow = field(compare=False)
     slices: list[int] = field(compare=False)
-    grey: np.ndarray = field(compare=False)  # uint8 (K, H, W), windowed with the whole volume
+    gray: np.ndarray = field(compare=False)  # uint8 (K, H, W), windowed with the whole volume
     truth: dict[str, np.ndarray] = field(compare=False)  # by label, bool (K, H, W)
     predicted: dict[str, np.ndarray] = field(compare=False)
 
@@ -48,7 +48,7 @@ class WorstCases:
             rank=rank,
             row=row,
             slices=slices,
-            grey=window_volume(case.images if case.images.ndim == 4 else case.images[..., None])[slices],
+            gray=window_volume(case.images if case.images.ndim == 4 else case.images[..., None])[slices],
             truth={label: mask[slices] for label, mask in case.truth.items()},
             predicted={label: mask[slices] for label, mask in case.predicted.items()},
         )

@@ -33,7 +33,7 @@ def describe_doubts(slices: np.ndarray) -> list[str]:
 
 
 def _scale(page: np.ndarray) -> np.ndarray:
-    """(H, W, C) to grey (H, W) between 0 and 1, each channel by its own range."""
+    """(H, W, C) to gray (H, W) between 0 and 1, each channel by its own range."""
     pixels = page.reshape(-1, page.shape[-1])
     rank = int(0.995 * (len(pixels) - 1))
     low, high = pixels.min(axis=0), np.partition(pixels, rank, axis=0)[rank]

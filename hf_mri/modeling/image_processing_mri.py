@@ -30,7 +30,7 @@ class MriImageProcessor(BaseImageProcessor):
             volume is a volume of one.
         window: `percentile`, or `fixed` with `intensity_range`.
         percentiles: Lower and upper percentile of all pixels of a channel that become 0 and 1.
-        intensity_range: Lower and upper grey value that become 0 and 1.
+        intensity_range: Lower and upper gray value that become 0 and 1.
         zscore: Subtract the mean and divide by the standard deviation of each channel; `image_mean` and `image_std`
             then play no part.
         image_mean: Subtracted from each channel.

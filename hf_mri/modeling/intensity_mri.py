@@ -1,4 +1,4 @@
-"""Grey values to the numbers that models take: windows and z-scores of a slice or of a whole volume."""
+"""Gray values to the numbers that models take: windows and z-scores of a slice or of a whole volume."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ MOST_PIXELS = 2**20  # percentiles of larger channels are taken from every secon
 def apply_window(
     slices: list[Tensor], intensity_range: Sequence[float] | None, percentiles: Sequence[float], out: Tensor
 ) -> None:
-    """Map the window of grey values to 0..1 and clip; a channel of one value becomes 0.
+    """Map the window of gray values to 0..1 and clip; a channel of one value becomes 0.
 
     Args:
         slices: Slices (C, H, W) of any number type, which share their window.
@@ -48,7 +48,7 @@ def find_limits(slices: list[Tensor], percentiles: Sequence[float]) -> tuple[Ten
 
 
 def find_percentiles(pixels: np.ndarray, percentiles: Sequence[float]) -> tuple[float, ...]:
-    """Return percentiles as `np.percentile` does, but from a histogram where grey values have 8 or 16 bits."""
+    """Return percentiles as `np.percentile` does, but from a histogram where gray values have 8 or 16 bits."""
     if pixels.dtype not in (np.uint8, np.uint16):
         return tuple(float(value) for value in np.percentile(pixels, percentiles))
     below = np.bincount(pixels).cumsum()

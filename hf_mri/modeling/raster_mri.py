@@ -171,7 +171,7 @@ def _pillow_pages(image: Image.Image, name: str) -> list[np.ndarray]:
 
 
 def pillow_array(image: Image.Image) -> np.ndarray:
-    """A PIL image as (H, W, C) in its own depth: grey stays one channel, alpha goes, a palette becomes its colors."""
+    """A PIL image as (H, W, C) in its own depth: gray stays one channel, alpha goes, a palette becomes its colors."""
     if image.mode in ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "RGBX", "RGBa"):
         image = image.convert("RGB")
     elif image.mode == "1":

@@ -308,9 +308,9 @@ def _read_channels(source: Mapping[str, Any], num_channels: int | None, orientat
     first_name, first = next(iter(scans.items()))
     for name, scan in scans.items():
         if scan.slices.shape[-1] != 1:
-            if not _is_grey(scan.slices):
+            if not _is_gray(scan.slices):
                 raise ScanError(
-                    f"{scan.source}: channel {name!r} has colors itself; give a grey file for each channel"
+                    f"{scan.source}: channel {name!r} has colors itself; give a gray file for each channel"
                 )
             scans[name] = scan = replace(scan, slices=scan.slices[..., :1])
         if scan.slices.shape[:3] != first.slices.shape[:3]:
@@ -334,7 +334,7 @@ def _lie_alike(one: Geometry, other: Geometry) -> bool:
     return any(affine is None for affine in affines) or np.allclose(*affines, rtol=0, atol=1e-2)
 
 
-def _is_grey(slices: np.ndarray) -> bool:
+def _is_gray(slices: np.ndarray) -> bool:
     return bool((slices == slices[..., :1]).all())
 
 
@@ -363,7 +363,7 @@ def _lay_out(array: np.ndarray, num_channels: int | None) -> np.ndarray:
         if (last and first) or (first and array.shape[0] > 1) or (not last and array.shape[-1] in (2, 3, 4)):
             raise ScanError(
                 f"scan: an array of shape {array.shape} could be slices or channels; give (S, H, W, C) with C = 1 for "
-                "grey slices, or (1, H, W, C) for one slice"
+                "gray slices, or (1, H, W, C) for one slice"
             )
         return array[None] if last else array[..., None]
     if array.ndim == 4:

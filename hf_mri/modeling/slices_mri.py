@@ -52,10 +52,10 @@ def to_channels_first(image: ImageLike, channels: int, number: int) -> Tensor:
         channels_first = shape[0] == channels and (isinstance(image, Tensor) or shape[-1] != channels)
         values = values if channels_first else values.permute(2, 0, 1)
     if channels == 1 and len(values) == 3 and bool((values == values[:1]).all()):
-        values = values[:1]  # grey that was converted to RGB, as the stock pipelines do
+        values = values[:1]  # gray that was converted to RGB, as the stock pipelines do
     if values.ndim != 3 or len(values) != channels:
         raise ValueError(
-            f"{name} has shape {shape}, this processor takes slices of {channels} channels: repeat a grey slice, as "
+            f"{name} has shape {shape}, this processor takes slices of {channels} channels: repeat a gray slice, as "
             f"np.repeat(slice[..., None], {channels}, axis=-1) does, and give a volume as a list of slices"
         )
     if values.is_floating_point() and not bool(values.isfinite().all()):

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-# Colors that stay apart on grey, also for color-blind eyes; taken in the order of the labels.
+# Colors that stay apart on gray, also for color-blind eyes; taken in the order of the labels.
 PALETTE = ("#ff5a5f", "#2ec4b6", "#ffd166", "#7aa2ff", "#f28cd6", "#9be564", "#ff9f40", "#c49bff")
 WINDOW = (0.5, 99.5)  # percentiles of the volume that become black and white
 FLAIR = 1  # of three channels (pre-contrast, FLAIR, post-contrast), the one in which a lesion is bright
@@ -16,16 +16,16 @@ def label_colors(labels: list[str]) -> dict[str, str]:
 
 
 def window_volume(slices: np.ndarray) -> np.ndarray:
-    """Turn (S, H, W, C) of any dtype into grey (S, H, W) uint8, one window for the whole volume.
+    """Turn (S, H, W, C) of any dtype into gray (S, H, W) uint8, one window for the whole volume.
 
     Of three channels the second is shown, which is FLAIR in the order that the models take; else the first.
     """
-    grey = slices[..., FLAIR if slices.shape[-1] == 3 else 0]
-    sample = grey[:: max(1, len(grey) // 32), ::2, ::2]  # an eighth at most: the window needs no more
+    gray = slices[..., FLAIR if slices.shape[-1] == 3 else 0]
+    sample = gray[:: max(1, len(gray) // 32), ::2, ::2]  # an eighth at most: the window needs no more
     low, high = np.percentile(sample, WINDOW)
     if high <= low:
         low, high = float(sample.min()), max(float(sample.max()), float(sample.min()) + 1)
-    scaled = (grey.astype(np.float32) - low) * (255 / (high - low))
+    scaled = (gray.astype(np.float32) - low) * (255 / (high - low))
     return np.clip(scaled + 0.5, 0, 255).astype(np.uint8)
 
 
@@ -38,7 +38,7 @@ def display_size(height: int, width: int, spacing: tuple | None, longest: int) -
 
 
 def draw_slice(
-    grey: np.ndarray,
+    gray: np.ndarray,
     masks: dict[str, np.ndarray],
     colors: dict[str, str],
     size: tuple[int, int],
@@ -47,14 +47,14 @@ def draw_slice(
     """Draw a slice with each label outlined.
 
     Args:
-        grey: (H, W) uint8.
+        gray: (H, W) uint8.
         masks: Label to bool (H, W).
         colors: Label to `#rrggbb`.
         size: Height and width of the picture.
         line_width: Pixels of the outline, which lies just outside the mask so that the lesion stays visible.
     """
     height, width = size
-    picture = np.asarray(Image.fromarray(grey).resize((width, height), Image.Resampling.BICUBIC).convert("RGB")).copy()
+    picture = np.asarray(Image.fromarray(gray).resize((width, height), Image.Resampling.BICUBIC).convert("RGB")).copy()
     for label, mask in masks.items():
         if mask.any():
             picture[outline(mask, size, line_width)] = _rgb(colors[label])

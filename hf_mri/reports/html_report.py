@@ -106,15 +106,15 @@ def _slice_title(page: dict[str, Any], facts: dict[str, Any], short: bool = Fals
 def _pictures(
     reading: Reading, facts: dict[str, Any], colors: dict[str, str], size: tuple[int, int]
 ) -> list[dict[str, Any]]:
-    """The slices to look at: a grey JPEG and, as a layer of its own, the outlines."""
+    """The slices to look at: a gray JPEG and, as a layer of its own, the outlines."""
     if reading.scan is None:
         return []
-    grey = window_volume(reading.scan.slices)
+    gray = window_volume(reading.scan.slices)
     pictures = []
     for index in choose_slices(reading, MOST_PICTURES):
         page = facts["slices"][index]
         found = {label: mask[index] for label, mask in reading.masks.items() if mask[index].any()}
-        image = Image.fromarray(grey[index]).resize(size[::-1], Image.Resampling.BICUBIC)
+        image = Image.fromarray(gray[index]).resize(size[::-1], Image.Resampling.BICUBIC)
         pictures.append(
             {
                 "name": page["name"],

@@ -21,10 +21,10 @@ def write_overlays(reading: Reading, folder: Path, longest: int = 512) -> list[P
         longest: Height or width of a picture, whichever is more.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    grey, colors = window_volume(reading.scan.slices), label_colors(list(reading.masks))
-    size = display_size(*grey.shape[1:], reading.spacing, longest)
+    gray, colors = window_volume(reading.scan.slices), label_colors(list(reading.masks))
+    size = display_size(*gray.shape[1:], reading.spacing, longest)
     written = []
-    for index, page in enumerate(grey):
+    for index, page in enumerate(gray):
         masks = {label: mask[index] for label, mask in reading.masks.items()}
         path = folder / f"{slice_name(index)}.png"
         draw_slice(page, masks, colors, size).save(path, compress_level=3)
@@ -34,8 +34,8 @@ def write_overlays(reading: Reading, folder: Path, longest: int = 512) -> list[P
 
 def draw_montage(reading: Reading, tile: int = 192) -> Image.Image:
     """Draw all slices (at most 100 of them, those with findings first) in one picture, with number and probability."""
-    grey, colors = window_volume(reading.scan.slices), label_colors(list(reading.masks))
-    height, width = display_size(*grey.shape[1:], reading.spacing, tile)
+    gray, colors = window_volume(reading.scan.slices), label_colors(list(reading.masks))
+    height, width = display_size(*gray.shape[1:], reading.spacing, tile)
     chosen = choose_slices(reading, MOST_TILES)
     columns = min(len(chosen), max(1, math.ceil(math.sqrt(len(chosen) * 1.5 * height / width))))
     rows = math.ceil(len(chosen) / columns)
@@ -44,7 +44,7 @@ def draw_montage(reading: Reading, tile: int = 192) -> Image.Image:
     for place, index in enumerate(chosen):
         left, top = place % columns * width, place // columns * height
         masks = {label: mask[index] for label, mask in reading.masks.items()}
-        sheet.paste(draw_slice(grey[index], masks, colors, (height, width), line_width=1), (left, top))
+        sheet.paste(draw_slice(gray[index], masks, colors, (height, width), line_width=1), (left, top))
         text = f"{index + 1}   {reading.probability[index]:.0%}"
         color = "#ffffff" if reading.positive[index] else "#9aa3ad"
         draw.text((left + 6, top + 4), text, fill=color, font=font, stroke_width=2, stroke_fill="#000000")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hf_mri.evaluation.competition import measure_normalised_hausdorff, score_competition
+from hf_mri.evaluation.competition import measure_normalized_hausdorff, score_competition
 from hf_mri.evaluation.metrics import count_pixels
 
 
@@ -17,7 +17,7 @@ def test_a_worked_example() -> None:
     # large bowel: empty in both: Dice 0 twice, distance 0.   small bowel: invented: Dice 0 twice, distance 1.
     pairs = {"large_bowel": (empty, empty), "small_bowel": (empty, found), "stomach": (stomach, found)}
     counts = {organ: [count_pixels(*pair)] for organ, pair in pairs.items()}
-    distances = {organ: [measure_normalised_hausdorff(*pair)] for organ, pair in pairs.items()}
+    distances = {organ: [measure_normalized_hausdorff(*pair)] for organ, pair in pairs.items()}
     assert distances == {"large_bowel": [0.0], "small_bowel": [1.0], "stomach": [pytest.approx(1 / np.sqrt(12))]}
 
     result = score_competition(counts, distances, ["case1_day0"])
@@ -38,4 +38,4 @@ def test_the_distance_is_that_of_all_voxels_in_both_directions() -> None:
     truth, predicted = rng.random((2, 4, 7, 5)) > 0.7
     a, b = np.argwhere(truth), np.argwhere(predicted)
     expected = max(directed_hausdorff(a, b)[0], directed_hausdorff(b, a)[0]) / np.linalg.norm(truth.shape)
-    assert measure_normalised_hausdorff(truth, predicted) == pytest.approx(expected)
+    assert measure_normalized_hausdorff(truth, predicted) == pytest.approx(expected)

@@ -57,13 +57,13 @@ def test_segmenter_computes_the_features_of_the_original(weights):
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 9])
 @pytest.mark.parametrize("make", [make_classifier, make_segmenter])
-def test_the_stem_answers_grey_images_alike_for_any_number_of_channels(weights, make, channels: int):
+def test_the_stem_answers_gray_images_alike_for_any_number_of_channels(weights, make, channels: int):
     path, original = weights
     model = make(channels)
     load_imagenet_weights(model, path)
-    grey = torch.rand(1, 1, 64, 64)
-    expected = original.conv_stem(grey.expand(-1, 3, -1, -1))
-    found = model.backbone.conv_stem(grey.expand(-1, channels, -1, -1))
+    gray = torch.rand(1, 1, 64, 64)
+    expected = original.conv_stem(gray.expand(-1, 3, -1, -1))
+    found = model.backbone.conv_stem(gray.expand(-1, channels, -1, -1))
     if channels % 3 == 0 or channels == 1:
         assert torch.allclose(found, expected, atol=1e-5)
     assert 0.3 < found.std() / expected.std() < 3

@@ -116,10 +116,10 @@ def test_pil_numpy_and_torch_give_the_same_pixels():
 
 
 def test_palette_and_bilevel_images():
-    grey = make_slice(channels=None)
-    palette = Image.fromarray(np.stack([grey] * 3, axis=-1)).quantize(8)
+    gray = make_slice(channels=None)
+    palette = Image.fromarray(np.stack([gray] * 3, axis=-1)).quantize(8)
     assert prepare(MriImageProcessor(size=SIZE), palette).shape == (1, 3, 16, 16)
-    assert prepare(MriImageProcessor(size=SIZE, num_channels=1), Image.fromarray(grey > 99)).unique().tolist() == [
+    assert prepare(MriImageProcessor(size=SIZE, num_channels=1), Image.fromarray(gray > 99)).unique().tolist() == [
         -1,
         1,
     ]
@@ -282,7 +282,7 @@ def test_save_and_load(settings: dict, tmp_path):
         ([], {}, "images is empty"),
         (np.zeros((0, 16, 3)), {}, r"images\[0\] is empty"),
         (np.full((16, 16, 3), np.nan), {}, r"images\[0\] holds NaN or infinity"),
-        (np.zeros((16, 16)), {}, r"takes slices of 3 channels: repeat a grey slice"),
+        (np.zeros((16, 16)), {}, r"takes slices of 3 channels: repeat a gray slice"),
         (make_slice(channels=4), {}, r"images\[0\] has shape \(16, 16, 4\)"),
         (
             make_slice(channels=3),

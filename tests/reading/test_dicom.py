@@ -49,7 +49,7 @@ def test_slices_that_were_stored_mirrored_are_turned(tmp_path):
     np.testing.assert_array_equal(scan.geometry.to_source(scan.slices[..., 0])[:, :, 0].T, VOLUME[0, ::-1, ::-1])
 
 
-def test_rescale_and_inverted_grey(tmp_path):
+def test_rescale_and_inverted_gray(tmp_path):
     path = write_dicom(tmp_path / "a.dcm", VOLUME[2], RescaleSlope=2, RescaleIntercept=-7)
     scan = read_scan(path)
     assert scan.slices.dtype == np.float32

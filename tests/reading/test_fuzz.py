@@ -54,7 +54,7 @@ def make_whole_files(folder) -> dict[str, bytes]:
     small = PAGES.astype(np.uint8)
     png = in_pillow(small[1], "PNG")
     return {
-        "grey.png": png,
+        "gray.png": png,
         "deep.png": (folder / "deep.png").read_bytes(),
         "a.jpg": in_pillow(small[1], "JPEG"),
         "raw.tif": in_pillow(small[1], "TIFF"),

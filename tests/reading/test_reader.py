@@ -234,20 +234,20 @@ def test_phases_of_a_cine_are_volumes_of_their_own(tmp_path, heart_segmenter, pr
     assert [len(v) for v in answer["cine"]["ml_by_phase"].values()] == [3, 3, 3]
 
 
-def test_a_grey_scan_for_a_model_of_three_channels_is_repeated_and_says_so():
+def test_a_gray_scan_for_a_model_of_three_channels_is_repeated_and_says_so():
     config = ResUNetConfig(hidden_sizes=[8, 16], decoder_channels=[8], num_channels=3)
     model = ResUNetForSemanticSegmentation(config).eval()
     reader = Reader(model, MriImageProcessor(size={"height": 64, "width": 64}, num_channels=3))
-    grey = reader(head(2, 40, 48))
-    assert "repeated" in grey.warnings[0]
+    gray = reader(head(2, 40, 48))
+    assert "repeated" in gray.warnings[0]
     color = reader(np.repeat(head(2, 40, 48)[..., None], 3, axis=-1))
     assert color.warnings == []
-    np.testing.assert_array_equal(grey.probability, color.probability)
+    np.testing.assert_array_equal(gray.probability, color.probability)
 
 
 def test_channels_that_do_not_fit_are_refused(reader, tmp_path):
-    Image.fromarray(np.stack([head(1, 40, 48)[0]] * 3, -1)).save(tmp_path / "grey.png")
-    assert reader(tmp_path / "grey.png").warnings == []  # three equal channels are grey
+    Image.fromarray(np.stack([head(1, 40, 48)[0]] * 3, -1)).save(tmp_path / "gray.png")
+    assert reader(tmp_path / "gray.png").warnings == []  # three equal channels are gray
     colors = np.random.default_rng(0).integers(0, 255, (40, 48, 3), dtype=np.uint8)
     Image.fromarray(colors).save(tmp_path / "color.png")
     with pytest.raises(ScanError, match="color: has 3 channels, the model takes 1"):

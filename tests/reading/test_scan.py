@@ -13,9 +13,9 @@ from hf_mri import read_scan
 from hf_mri.modeling.geometry_mri import ScanError
 from tests.reading.phantom_files import head, lps_affine, write_nifti, write_series
 
-GREY8, GREY16 = head(4, 20, 24), head(4, 20, 24, np.uint16)
-COLOR8 = np.stack([GREY8, GREY8 // 2, 255 - GREY8], axis=-1)
-COLOR16 = np.stack([GREY16, GREY16 // 2, 65535 - GREY16], axis=-1)
+GRAY8, GRAY16 = head(4, 20, 24), head(4, 20, 24, np.uint16)
+COLOR8 = np.stack([GRAY8, GRAY8 // 2, 255 - GRAY8], axis=-1)
+COLOR16 = np.stack([GRAY16, GRAY16 // 2, 65535 - GRAY16], axis=-1)
 
 
 def write_png16(path, page):
@@ -33,7 +33,7 @@ def write_png16(path, page):
 
 @pytest.mark.parametrize("ending", ["png", "tif"])
 @pytest.mark.parametrize(
-    "page", [GREY8[1], GREY16[1], COLOR8[1], COLOR16[1]], ids=["grey8", "grey16", "rgb8", "rgb16"]
+    "page", [GRAY8[1], GRAY16[1], COLOR8[1], COLOR16[1]], ids=["gray8", "gray16", "rgb8", "rgb16"]
 )
 def test_every_depth_is_kept_to_the_last_bit(tmp_path, page, ending):
     path = tmp_path / f"slice.{ending}"
@@ -50,11 +50,11 @@ def test_every_depth_is_kept_to_the_last_bit(tmp_path, page, ending):
 
 
 def test_jpeg(tmp_path):
-    Image.fromarray(GREY8[1]).save(tmp_path / "a.jpg", quality=95)
-    assert np.abs(read_scan(tmp_path / "a.jpg").slices[0, ..., 0].astype(int) - GREY8[1]).max() < 20
+    Image.fromarray(GRAY8[1]).save(tmp_path / "a.jpg", quality=95)
+    assert np.abs(read_scan(tmp_path / "a.jpg").slices[0, ..., 0].astype(int) - GRAY8[1]).max() < 20
 
 
-@pytest.mark.parametrize("pages", [GREY8, GREY16, COLOR8, COLOR16], ids=["grey8", "grey16", "rgb8", "rgb16"])
+@pytest.mark.parametrize("pages", [GRAY8, GRAY16, COLOR8, COLOR16], ids=["gray8", "gray16", "rgb8", "rgb16"])
 def test_the_pages_of_a_tiff_are_slices(tmp_path, pages):
     tifffile.imwrite(tmp_path / "a.tiff", pages, photometric="rgb" if pages.ndim == 4 else "minisblack")
     np.testing.assert_array_equal(read_scan(tmp_path / "a.tiff").slices, pages.reshape(4, 20, 24, -1))
@@ -120,18 +120,18 @@ def test_channels_that_lie_elsewhere_come_with_a_warning(tmp_path):
 
 
 def test_a_name_may_carry_size_and_spacing(tmp_path):
-    Image.fromarray(GREY16[0]).save(tmp_path / "slice_0065_24_20_1.50_1.25.png")
+    Image.fromarray(GRAY16[0]).save(tmp_path / "slice_0065_24_20_1.50_1.25.png")
     assert read_scan(tmp_path / "slice_0065_24_20_1.50_1.25.png").spacing == (1.5, 1.25, None)
 
 
 def test_spacing_by_hand():
-    assert read_scan(GREY8[0], spacing=(1, 2)).spacing == (1.0, 2.0, None)
-    assert read_scan(GREY8[0], spacing=(1, 2, 3)).spacing == (1.0, 2.0, 3.0)
-    assert read_scan(GREY8[0], spacing=(1, 2, None)).spacing == (1.0, 2.0, None)
+    assert read_scan(GRAY8[0], spacing=(1, 2)).spacing == (1.0, 2.0, None)
+    assert read_scan(GRAY8[0], spacing=(1, 2, 3)).spacing == (1.0, 2.0, 3.0)
+    assert read_scan(GRAY8[0], spacing=(1, 2, None)).spacing == (1.0, 2.0, None)
     # (None, 2, 3) is no (2, 3): the distance of columns must not become that of rows.
     for wrong in [(1,), (1, -2), (0, 1), (1, float("nan")), (1, 2, 3, 4), (None, 2, 3), (1, None, 3)]:
         with pytest.raises(ScanError, match="spacing"):
-            read_scan(GREY8[0], spacing=wrong)
+            read_scan(GRAY8[0], spacing=wrong)
 
 
 def zip_folder(path, folder):
@@ -199,7 +199,7 @@ def test_what_an_array_means(shape, num_channels, expected):
     [
         ((3, 20, 24), 3),  # three slices, or three channels first?
         ((3, 20, 3), 3),
-        ((20, 24, 3), 1),  # a color slice for a grey model, or 20 slices of width 3?
+        ((20, 24, 3), 1),  # a color slice for a gray model, or 20 slices of width 3?
         ((5, 20, 24, 2), 3),
         ((7,), 3),
         ((1, 2, 3, 4, 5), 3),
@@ -219,11 +219,11 @@ def test_what_is_no_array_of_numbers_is_refused(array):
 
 
 def test_lists_of_pictures_and_arrays_are_slices():
-    pictures = [Image.fromarray(page) for page in GREY16]
-    np.testing.assert_array_equal(read_scan(pictures).slices[..., 0], GREY16)
+    pictures = [Image.fromarray(page) for page in GRAY16]
+    np.testing.assert_array_equal(read_scan(pictures).slices[..., 0], GRAY16)
     np.testing.assert_array_equal(read_scan(list(COLOR8), num_channels=3).slices, COLOR8)
     with pytest.raises(ScanError, match="one size"):
-        read_scan([GREY8[0], GREY8[0, :-1]])
+        read_scan([GRAY8[0], GRAY8[0, :-1]])
     with pytest.raises(ScanError, match="empty"):
         read_scan([])
 
@@ -241,13 +241,13 @@ def test_nan_and_mixed_sizes_and_empty_folders_are_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ScanError, match="holds no slices"):
         read_scan(tmp_path / "empty")
-    write_nifti(folder / "v.nii", GREY8, np.eye(4))
+    write_nifti(folder / "v.nii", GRAY8, np.eye(4))
     with pytest.raises(ScanError, match="name the one to read"):
         read_scan(folder)
 
 
 def test_wrong_endings_and_missing_or_empty_files_are_refused(tmp_path):
-    Image.fromarray(GREY8[0]).save(tmp_path / "a.png")
+    Image.fromarray(GRAY8[0]).save(tmp_path / "a.png")
     (tmp_path / "a.png").rename(tmp_path / "a.tif")
     with pytest.raises(ScanError, match=r"a\.tif: is named as TIFF but holds PNG; rename it"):
         read_scan(tmp_path / "a.tif")

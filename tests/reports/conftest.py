@@ -60,7 +60,7 @@ def make_reading(phases: int = 1, labels: tuple[str, ...] = ("tumor",), slices: 
     masks[labels[0]][1::slices, 2:5, 6:10] = True
     found = masks[labels[0]].any(axis=(1, 2))
     geometry = Geometry((20, 10, slices))
-    grey = np.arange(count * 200, dtype=np.uint16).reshape(count, 10, 20, 1)
+    gray = np.arange(count * 200, dtype=np.uint16).reshape(count, 10, 20, 1)
     return Reading(
         probability=np.where(found, 0.9, 0.1),
         stage=np.where(found, "mask", "empty"),
@@ -71,5 +71,5 @@ def make_reading(phases: int = 1, labels: tuple[str, ...] = ("tumor",), slices: 
         phases=phases,
         thresholds=dict(THRESHOLDS),
         model={"id": "a-model", "revision": None, "engine": "torch", "precision": "float32"},
-        scan=Scan(grey, (2.0, 1.0, 5.0), geometry, source="patient-1", phases=phases),
+        scan=Scan(gray, (2.0, 1.0, 5.0), geometry, source="patient-1", phases=phases),
     )

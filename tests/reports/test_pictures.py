@@ -38,7 +38,7 @@ def test_an_outline_lies_around_the_mask_and_not_on_it():
     assert line[2, 4]
 
 
-def test_overlays_are_colored_where_something_was_found_and_grey_elsewhere(tmp_path):
+def test_overlays_are_colored_where_something_was_found_and_gray_elsewhere(tmp_path):
     written = write_overlays(make_reading(), tmp_path, longest=100)
     assert [path.name for path in written] == ["0001.png", "0002.png", "0003.png", "0004.png"]
     pictures = [np.asarray(Image.open(path)).astype(int) for path in written]
