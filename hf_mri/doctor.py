@@ -4,7 +4,6 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -57,10 +56,10 @@ def time_model(model: str, slices: int = 32) -> list[dict]:
     from hf_mri.export.inputs import Slices
     from hf_mri.modeling.engine_mri import TorchEngine
     from hf_mri.modeling.engine_openvino_mri import load_openvino_engine, read_export
-    from hf_mri.modeling.reader_mri import Reader
+    from hf_mri.modeling.reader_mri import Reader, find_folder
 
     reader = Reader.from_pretrained(model, engine="torch")
-    network, folder = reader.engine.model, Path(model) if Path(model).is_dir() else None
+    network, folder = reader.engine.model, find_folder(model)
     engines, problems = [reader.engine], []
     if reader.engine.precision != "float32":
         engines.append(TorchEngine(network, "float32"))

@@ -61,6 +61,26 @@ class TorchEngine:
             return network(pixel_values=pixel_values).logits
 
 
+class MirroringEngine:
+    """Averages another engine's logits over each slice and its mirror image; training sees both as often."""
+
+    def __init__(self, engine: Engine):
+        self.name, self.precision, self.device = engine.name, engine.precision, engine.device
+        self.gate = engine.gate and (
+            lambda pixels: (engine.gate(pixels).float() + engine.gate(_mirror(pixels)).float()) / 2
+        )
+        self.segment = engine.segment and (
+            lambda pixels: (engine.segment(pixels).float() + engine.segment(_mirror(pixels)).float().flip(-1)) / 2
+        )
+
+
+def _mirror(pixel_values: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Turn slices left to right."""
+    if isinstance(pixel_values, Tensor):
+        return pixel_values.flip(-1)
+    return [pixels.flip(-1) for pixels in pixel_values]
+
+
 def stages_of(model: PreTrainedModel) -> tuple[PreTrainedModel | None, PreTrainedModel | None]:
     """The classifier and the segmenter in a model, None for what it lacks."""
     if model.config.model_type == "mri_two_stage":

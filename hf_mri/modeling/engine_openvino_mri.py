@@ -106,13 +106,14 @@ def load_openvino_engine(
         ValueError: there are no graphs of these weights.
     """
     record = read_export(folder)
+    name = model.config.name_or_path or folder or "FOLDER"  # as the user gave it, not its place in a cache
     if record is None:
         raise ValueError(
-            f"{folder or 'the model'}: has no exported graphs; make them with "
-            f"`hf-mri export {folder or 'FOLDER'} --format openvino`"
+            f"{name}: has no exported graphs; make them with `hf-mri export {name} --format openvino`, "
+            "for a model on the Hub with --output FOLDER"
         )
     if record["weights"] != hash_weights(folder):
-        raise ValueError(f"{folder}: the graphs were exported from other weights; run `hf-mri export {folder}` again")
+        raise ValueError(f"{name}: the graphs were exported from other weights; run `hf-mri export {name}` again")
     exports = {(entry["format"], entry["precision"]): entry for entry in record["exports"]}
     wanted = _precision_name(dtype)
     if wanted == "auto":

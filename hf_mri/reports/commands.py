@@ -36,6 +36,9 @@ def predict(
     ] = None,
     series: Annotated[str | None, typer.Option(help="DICOM series: number, description or UID.")] = None,
     engine: Annotated[str, typer.Option(help="auto, torch or openvino.")] = "auto",
+    flips: Annotated[
+        bool, typer.Option("--flips", help="Read each slice and its mirror image, and average: twice the time.")
+    ] = False,
     batch_size: Annotated[int, typer.Option(help="Slices that go through the model at once.", min=1)] = 16,
 ) -> None:
     """Read scans: which slices show a tumor, where it is, and how large.
@@ -59,6 +62,7 @@ def predict(
         batch_size=batch_size,
         spacing=None if spacing is None else _numbers(spacing),
         series=series,
+        flips=flips,
     )
     counts = [
         f"{len(outcome.read)} scans read",

@@ -48,6 +48,7 @@ def predict(
     batch_size: int = 16,
     spacing: tuple[float, ...] | None = None,
     series: str | None = None,
+    flips: bool = False,
     reader: Reader | None = None,
 ) -> Outcome:
     """Read scans and write `output/SCAN/…`.
@@ -60,7 +61,8 @@ def predict(
         engine: What runs the networks: "auto", "torch" or "openvino".
         spacing: Millimeters between rows, columns and slices, where the files do not say.
         series: Of several DICOM series, the one to read.
-        reader: The model where it is loaded already; `engine` and `batch_size` are then its own.
+        flips: Read each slice and its mirror image, and average.
+        reader: The model where it is loaded already; `engine`, `batch_size` and `flips` are then its own.
     """
     kinds = _check_kinds(only)
     revision = reader.revision if reader else _find_revision(model)
@@ -69,6 +71,7 @@ def predict(
         "engine": engine,
         "spacing": repr(spacing),
         "series": repr(series),
+        "flips": repr(reader.flips if reader else flips),
     }
     outcome, todo = Outcome(), []
     rank, processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
@@ -83,7 +86,7 @@ def predict(
     disable_progress_bar()  # of loading weights: this run has its own
     options = {name: value for name, value in (("spacing", spacing), ("series", series)) if value is not None}
     reader = reader or Reader.from_pretrained(
-        model, device=_own_device(), revision=revision, engine=engine, batch_size=batch_size
+        model, device=_own_device(), revision=revision, engine=engine, batch_size=batch_size, flips=flips
     )
     output.mkdir(parents=True, exist_ok=True)
     with _progress_bar() as progress, ThreadPoolExecutor(WRITERS) as pool:
