@@ -68,14 +68,15 @@ def find_volumes(source: Path, entry: DatasetEntry, labels: Sequence[str] = ("le
 def read_volume(volume: str, pairs: list[Pair], source: Path, entry: DatasetEntry) -> Iterator[Row | BadFile]:
     """Read the files of one volume: one slice a file, or several from a NIfTI."""
     index = 0
-    for pair in pairs:
-        read = _read_pair(pair, entry)
+    reads = [_read_pair(pair, entry) for pair in pairs]
+    stored = _store_alike([read[0].slices for read in reads if not isinstance(read, BadFile)])
+    for pair, read in zip(pairs, reads, strict=True):
         if isinstance(read, BadFile):
             index += 1
             yield read
             continue
         scan, masks = read
-        slices, _ = to_storable(scan.slices)
+        slices = next(stored)
         about = dict(pair.about)
         given = {key: about.pop(key, None) or None for key in _METADATA}
         for offset, (image, mask) in enumerate(zip(slices, masks, strict=True)):
@@ -92,6 +93,14 @@ def read_volume(volume: str, pairs: list[Pair], source: Path, entry: DatasetEntr
                 **about,
             )
             index += 1
+
+
+def _store_alike(scans: list[np.ndarray]) -> Iterator[np.ndarray]:
+    """The files of one volume as they are stored: where values are rescaled, all by the same rule."""
+    if scans:
+        values, _ = to_storable(np.concatenate([slices.ravel() for slices in scans]))
+        ends = np.cumsum([slices.size for slices in scans])
+        yield from (part.reshape(s.shape) for part, s in zip(np.split(values, ends[:-1]), scans, strict=True))
 
 
 def _read_pair(pair: Pair, entry: DatasetEntry) -> tuple[Scan, np.ndarray] | BadFile:

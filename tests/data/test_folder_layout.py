@@ -58,6 +58,17 @@ def test_images_and_masks_in_two_folders_with_patients_below(tmp_path, ending):
     assert rows[0]["image"].dtype == np.uint16
 
 
+def test_the_slices_of_a_volume_are_rescaled_alike(tmp_path):
+    for number, low in ((1, 0.0), (2, -1.0)):  # alone, each would be stretched to the full range by itself
+        image = np.full((24, 32), low, np.float32)
+        image[0, 0] = 1 if number == 1 else 3
+        save(tmp_path / "anna" / f"s{number}.tif", image)
+        save(tmp_path / "anna" / f"s{number}_mask.png", np.zeros((24, 32), np.uint8))
+    first, second = (row["image"] for row in iterate_rows("folder", tmp_path))
+    # The volume goes from -1 to 3: 0 lies at a quarter of 65535, 1 in the middle.
+    assert (second[1, 1], first[1, 1], first[0, 0], second[0, 0]) == (0, 16384, 32768, 65535)
+
+
 def test_nifti_volumes_with_named_labels(tmp_path):
     source = tmp_path / "source"
     rng = np.random.default_rng(0)
