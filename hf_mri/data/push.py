@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hf_mri.data.dataset_folder import list_shards, read_entry
+from hf_mri.data.datasets_table import DatasetEntry
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 
 def push_dataset(
@@ -29,16 +34,25 @@ def push_dataset(
 
     Raises:
         ValueError: the license forbids it, or a file did not arrive.
+        OSError: the Hub cannot be reached, or refuses; the message says what to do.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.hf_api import RepoFile
+
+    from hf_mri.hub.publish import plain_errors
 
     dataset, entry = Path(dataset), read_entry(dataset)
     list_shards(dataset)
     if not (entry.redistribution or allow_redistribution):
         reason = f"its license ({entry.license}) is not known to let you pass the images on"
         raise ValueError(f"{entry.title}: {reason}; if you have the right to, say so with --allow-redistribution")
-    api = HfApi(token=token)
+    with plain_errors(repo_id):
+        return _upload(dataset, entry, HfApi(token=token), repo_id, private)
+
+
+def _upload(dataset: Path, entry: DatasetEntry, api: HfApi, repo_id: str, private: bool) -> str:
+    """Upload in one commit, and see that every file arrived; return the commit's address."""
+    from huggingface_hub.hf_api import RepoFile
+
     api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
     commit = api.upload_folder(
         repo_id=repo_id,

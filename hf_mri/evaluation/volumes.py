@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hf_mri.data.dataset_folder import load_rows, read_entry, read_summary
+from hf_mri.data.dataset_folder import assign_splits, load_rows, read_entry, read_summary
 from hf_mri.data.datasets_table import LAYOUTS, DatasetEntry
 from hf_mri.data.rows import BadFile, Row, open_source, split_mask
 
@@ -68,6 +68,9 @@ def open_volumes(
     facts = {"name": entry.name, "split": split}
     if summary.get("fingerprint"):
         facts["fingerprint"] = summary["fingerprint"]
+    splits = assign_splits(folder, protocol)["split"].unique()
+    if split not in splits:
+        raise ValueError(f"{data}: has no slices in a split {split!r}; there are: {', '.join(splits)}")
     yield TruthSource(entry, facts, [], _stack_volumes(load_rows(folder, split, protocol), entry))
 
 

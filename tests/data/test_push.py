@@ -5,7 +5,7 @@ import hashlib
 import datasets
 import numpy as np
 import pytest
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, constants
 
 from hf_mri.data.card import write_card
 from hf_mri.data.dataset_folder import load_rows, read_entry, read_summary
@@ -65,6 +65,12 @@ def test_a_license_that_forbids_it_is_refused_unless_the_flag_says_so(tmp_path, 
     assert not HfApi().repo_exists("ada/mine", repo_type="dataset")
     push_dataset(tmp_path / "dataset", "ada/mine", allow_redistribution=True)
     assert HfApi().repo_exists("ada/mine", repo_type="dataset")
+
+
+def test_a_hub_out_of_reach_is_one_plain_sentence(lgg_dataset, loopback_hub, monkeypatch):
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(OSError, match="the Hub cannot be reached"):
+        push_dataset(lgg_dataset, "ada/heads")
 
 
 def test_the_card_says_what_is_in_it(lgg_dataset):

@@ -90,6 +90,8 @@ def test_an_imported_data_set_is_judged_on_its_test_split(tmp_path: Path) -> Non
     )
     assert metrics["data"]["name"] == "lgg"
     assert metrics["data"]["split"] == "test"
+    with pytest.raises(ValueError, match=r"no slices in a split 'tests'; there are: .*test"):
+        evaluate_model(reader, tmp_path / "set", split="tests")
     leaky = evaluate_model(reader, tmp_path / "set", protocol="slices-leaky")
     assert leaky["data"]["slices"] == 6  # a quarter of 24, from any patient
     assert any("flatter" in note for note in leaky["notes"])
