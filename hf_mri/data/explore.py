@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from hf_mri.data.rows import Row, split_mask
 from hf_mri.evaluation.plots import COLORS, STYLE, render_svg
 from hf_mri.modeling.reading_mri import replace_file
 from hf_mri.reports.display import display_size, draw_slice, label_colors, window_volume
+from hf_mri.reports.pictures import embed_panels
 
 PICTURES = 12
 TILE = 200
@@ -176,9 +175,4 @@ def _draw_strip(row: Row, entry: DatasetEntry, colors: dict[str, str]) -> str:
         Image.fromarray(flat).resize(size[::-1], Image.Resampling.NEAREST),
         draw_slice(gray, masks, colors, size),
     ]
-    strip = Image.new("RGB", (3 * size[1], size[0]))
-    for place, panel in enumerate(panels):
-        strip.paste(panel, (place * size[1], 0))
-    packed = io.BytesIO()
-    strip.save(packed, "JPEG", quality=88)
-    return "data:image/jpeg;base64," + base64.b64encode(packed.getvalue()).decode()
+    return embed_panels(panels)

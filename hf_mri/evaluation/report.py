@@ -1,20 +1,18 @@
 """What an evaluation writes: metrics.json, plots as PNG, and one HTML page that holds everything."""
 
-import base64
-import io
 import json
 import re
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
-from PIL import Image
 
 from hf_mri.evaluation.plots import draw_plots, render_svg, save_plots
 from hf_mri.evaluation.report_template import TEMPLATE
 from hf_mri.evaluation.worst import Picture
 from hf_mri.modeling.reading_mri import replace_file
 from hf_mri.reports.display import display_size, draw_slice, label_colors
+from hf_mri.reports.pictures import embed_panels
 
 TILE = 240
 SCORES = ("dice", "iou", "precision", "recall", "specificity", "tversky")
@@ -146,17 +144,6 @@ def _show(picture: Picture, colors: dict[str, str]) -> dict[str, Any]:
         truth = {label: mask[place] for label, mask in picture.truth.items()}
         predicted = {label: mask[place] for label, mask in picture.predicted.items()}
         panels = [draw_slice(picture.gray[place], masks, colors, size) for masks in ({}, truth, predicted)]
-        strips.append({"index": index + 1, "source": _embed(panels)})
+        strips.append({"index": index + 1, "source": embed_panels(panels)})
     dice = {label: part.volume_dice for label, part in picture.row.labels.items()}
     return {"volume": picture.row.volume, "dice": dice, "slices": len(picture.row.truth), "strips": strips}
-
-
-def _embed(panels: list[Image.Image]) -> str:
-    """Panels in a row, as an address that holds the picture itself."""
-    width, height = panels[0].size
-    strip = Image.new("RGB", (len(panels) * width, height))
-    for place, panel in enumerate(panels):
-        strip.paste(panel, (place * width, 0))
-    sink = io.BytesIO()
-    strip.save(sink, "JPEG", quality=88)
-    return "data:image/jpeg;base64," + base64.b64encode(sink.getvalue()).decode()

@@ -1,5 +1,7 @@
 """Overlays and a montage of a reading, as PNG files."""
 
+import base64
+import io
 import math
 from pathlib import Path
 
@@ -49,6 +51,17 @@ def draw_montage(reading: Reading, tile: int = 192) -> Image.Image:
         color = "#ffffff" if reading.positive[index] else "#9aa3ad"
         draw.text((left + 6, top + 4), text, fill=color, font=font, stroke_width=2, stroke_fill="#000000")
     return sheet
+
+
+def embed_panels(panels: list[Image.Image]) -> str:
+    """Pictures of one size in a row, as an address that holds the picture itself."""
+    width, height = panels[0].size
+    strip = Image.new("RGB", (len(panels) * width, height))
+    for place, panel in enumerate(panels):
+        strip.paste(panel, (place * width, 0))
+    sink = io.BytesIO()
+    strip.save(sink, "JPEG", quality=88)
+    return "data:image/jpeg;base64," + base64.b64encode(sink.getvalue()).decode()
 
 
 def choose_slices(reading: Reading, most: int) -> list[int]:
