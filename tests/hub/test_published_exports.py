@@ -12,6 +12,7 @@ from hf_mri import Reader
 from hf_mri.export import export_model, inputs
 from hf_mri.export.export_model import export_model as run_export
 from hf_mri.hub import publish as publishing
+from hf_mri.hub.apart import answers_of
 from hf_mri.hub.card import check_card, write_card
 from hf_mri.hub.publish import publish
 from hf_mri.reports.predict import predict
@@ -85,6 +86,11 @@ def test_a_published_model_is_read_by_the_engine_that_export_chose(loopback_hub,
     assert reader.engine.name == "openvino"
     plain = Reader.from_pretrained(bundle, device="cpu", engine="torch", dtype="float32")
     np.testing.assert_allclose(reader(SLICES).probability, plain(SLICES).probability, atol=2e-3)
+
+
+@pytest.mark.slow
+def test_graphs_run_where_the_package_is_not_installed(exported):
+    assert len(answers_of(exported)["mri-reading"]) == 3  # and handler.py has answered, by the engine of the choice
 
 
 def test_a_model_on_the_hub_is_exported_into_a_copy(loopback_hub, exported, bundle, tmp_path):
