@@ -374,6 +374,9 @@ def find_folder(name_or_path: str | Path, revision: str | None = None) -> Path:
     """Return a model's folder; of a model on the Hub the cached one, named by its commit, with exported graphs."""
     folder = Path(name_or_path)
     if folder.is_dir():
+        if not (folder / "config.json").exists():
+            fix = f"give {folder / 'bundle'}" if (folder / "bundle").is_dir() else "give a folder with config.json"
+            raise OSError(f"{name_or_path}: holds no model; {fix}")
         return folder
     if folder.is_absolute() or len(folder.parts) != 2:
         raise OSError(f"{name_or_path}: no such folder; give one that holds a model, or a Hub id such as user/model")

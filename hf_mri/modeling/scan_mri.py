@@ -206,7 +206,9 @@ def _read_folder(folder: Path, name: str, orientation: str, series: str | None, 
     if niftis:
         return _read_path(niftis[0], orientation, series)
     if not rasters:
-        raise ScanError(f"{shown}: holds no slices (PNG, JPEG, TIFF, NIfTI or DICOM); check the folder")
+        below = [p for p in sorted(folder.iterdir()) if p.is_dir() and not _is_clutter(p)]
+        fix = f"its folders are scans of their own, name one, such as {below[0].name}" if below else "check the folder"
+        raise ScanError(f"{shown}: holds no slices (PNG, JPEG, TIFF, NIfTI or DICOM); {fix}")
     stems = {p.stem for p in rasters}
     masks = [p for p in rasters if p.stem.endswith("_mask") and p.stem.removesuffix("_mask") in stems]
     scan = _read_rasters([p for p in rasters if p not in masks], name)

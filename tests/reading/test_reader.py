@@ -359,3 +359,11 @@ def test_another_process_reads_the_same(two_stage, processor, reader, tmp_path):
     here = reader(make_scans()[0])
     np.testing.assert_allclose(answer["probability"], here.probability, atol=1e-4)
     assert (answer["tumor"] != here.masks["tumor"]).mean() < 1e-3
+
+
+def test_a_folder_without_a_model_says_where_one_is(tmp_path):
+    with pytest.raises(OSError, match=r"holds no model; give a folder with config\.json"):
+        Reader.from_pretrained(tmp_path)
+    (tmp_path / "bundle").mkdir()  # as in a training run
+    with pytest.raises(OSError, match=r"holds no model; give .*bundle$"):
+        Reader.from_pretrained(tmp_path)

@@ -241,6 +241,11 @@ def test_nan_and_mixed_sizes_and_empty_folders_are_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ScanError, match="holds no slices"):
         read_scan(tmp_path / "empty")
+    (tmp_path / "patients").mkdir()
+    for name in ("ada", "bob"):
+        write_folder(tmp_path / "patients" / name)
+    with pytest.raises(ScanError, match=r"holds no slices .*name one, such as ada"):
+        read_scan(tmp_path / "patients")
     write_nifti(folder / "v.nii", GRAY8, np.eye(4))
     with pytest.raises(ScanError, match="name the one to read"):
         read_scan(folder)
