@@ -142,7 +142,7 @@ def train_stage(accelerator: Accelerator, arguments: TrainingArguments, task: st
 
     # Evaluation on the validation patients, and the result: a folder that is ready to publish.
     final = average.module if average is not None else accelerator.unwrap_model(model)
-    if arguments.select == "best" and len(validation):
+    if arguments.select == "best" and progress.best_step:  # no step is best where every score was not a number
         accelerator.wait_for_everyone()
         load_weights(final, output / "best.safetensors")
     return finish_stage(accelerator, arguments, task, final, processor, data, progress, output)

@@ -51,7 +51,7 @@ class Augmentation:
         if grid is not None:
             images = F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
             if masks is not None:
-                # Bilinear, then the majority: smoother outlines than nearest neighbours.
+                # Bilinear, then the majority: smoother outlines than nearest neighbors.
                 masks = F.grid_sample(masks, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
         return self._change_intensities(images, generator, sequences), masks
 
@@ -91,7 +91,7 @@ class Augmentation:
         batch, channels, height, width = images.shape
 
         def uniform(limit: float, count: int = sequences) -> Tensor:
-            """One value a slice and sequence, the same for its neighbouring slices."""
+            """One value a slice and sequence, the same for its neighboring slices."""
             drawn = (torch.rand(batch, count, 1, 1, generator=generator) * 2 - 1) * limit
             return drawn.repeat(1, channels // count, 1, 1).to(images.device, images.dtype)
 

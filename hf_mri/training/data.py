@@ -14,6 +14,8 @@ from hf_mri.data.audit import audit_splits
 from hf_mri.data.dataset_folder import list_shards, read_entry, read_summary, read_table
 from hf_mri.data.datasets_table import DatasetEntry
 from hf_mri.data.empty_slices import choose_rows
+from hf_mri.data.png import decode_picture
+from hf_mri.data.rows import split_mask
 from hf_mri.data.splits import make_folds, split_patients
 from hf_mri.training.arguments import TrainingArguments
 from hf_mri.training.rows import Rows, load_rows
@@ -36,6 +38,13 @@ class Table:
             for batch in pq.ParquetFile(shard).iter_batches(batch_size=64, columns=["image", "mask"]):
                 for row in batch.to_pylist():
                     yield row["image"]["bytes"], row["mask"]["bytes"]
+
+    def masks(self, index: np.ndarray) -> np.ndarray:
+        """Read the stored masks (S, H, W) of one volume's rows, at the data set's own size."""
+        from pyarrow import dataset
+
+        found = dataset.dataset(list_shards(self.folder)).take(index, columns=["mask"])
+        return np.stack([decode_picture(mask["bytes"]) for mask in found["mask"].to_pylist()])
 
 
 def open_table(data: str | None) -> Table:
@@ -85,6 +94,10 @@ class TrainingData:
         """Return the foreground masks of some rows, bool (S, L, H, W)."""
         masks = self.rows.one_hot(index, torch.device("cpu"))
         return (masks if self.rows.overlapping else masks[:, 1:]).numpy() > 0.5
+
+    def stored_truth(self, index: np.ndarray) -> np.ndarray:
+        """Return the foreground masks of one volume at the data set's own size, bool (S, L, H, W)."""
+        return np.stack([*split_mask(self.table.masks(index), self.entry).values()], axis=1)
 
     def facts(self, row: int) -> dict:
         """Return what is known of a row's volume: patient, volume, spacing, and the columns that breakdowns use."""

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import torch
 
+from hf_mri.modeling.engine_mri import has_fast_bfloat16
+
 RECORDED = (
     "hf_mri",
     "torch",
@@ -21,21 +23,13 @@ RECORDED = (
 )
 
 
-def has_amx() -> bool:
-    """Tell whether this CPU multiplies bf16 matrices in hardware (Intel AMX), where bf16 is several times faster."""
-    try:
-        return " amx_bf16" in Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-
-
 def choose_precision(wanted: str) -> str:
     """Return accelerate's word for the number format: `auto` is bf16 where the machine is fast at it."""
     if wanted != "auto":
         return wanted
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    return "bf16" if has_amx() else "no"
+    return "bf16" if has_fast_bfloat16() else "no"
 
 
 def choose_algorithms(deterministic: bool) -> None:
@@ -57,7 +51,7 @@ def describe_machine() -> dict:
     if torch.cuda.is_available():
         hardware = torch.cuda.get_device_name()
     else:
-        hardware = f"{os.cpu_count()} CPU cores ({platform.machine()}{', AMX' if has_amx() else ''})"
+        hardware = f"{os.cpu_count()} CPU cores ({platform.machine()}{', AMX' if has_fast_bfloat16() else ''})"
     return {"hardware": hardware, "versions": {"python": platform.python_version(), **versions}}
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from accelerate import Accelerator
+from transformers.modeling_outputs import SemanticSegmenterOutput
 
 from hf_mri.evaluation.predictions import StoredCase, load_case, load_cases, save_case, to_mask_logit
+from hf_mri.modeling.reading_mri import highest_foreground_logit
 from hf_mri.training.arguments import TrainingArguments
 from hf_mri.training.data import TrainingData
 from hf_mri.training.machine import describe_code, describe_machine
@@ -41,13 +42,23 @@ def store_predictions(accelerator, arguments, task: str, model, processor, data:
     """Keep what the model says about each validation volume, before any threshold, at the data set's own size."""
     volumes = data.rows.volumes_of(data.validation)
     for index, logits in predict_volumes(model, data.rows, volumes, processor, accelerator):
-        truth = data.truth(index)
-        mask_logit = gate_logit = None
+        truth = data.stored_truth(index)
+        mask_logit = gate_logit = peak_logit = None
         if task == "classify":
             gate_logit = (logits[:, 1] - logits[:, 0]).cpu().numpy()
         else:
-            fitted = F.interpolate(logits, truth.shape[-2:], mode="bilinear") if logits.ndim == 4 else logits
-            mask_logit = to_mask_logit(fitted.cpu().numpy(), data.entry.problem_type)
+            # As the Reader does: the highest logit at the model's size, probabilities (not logits) at the scan's.
+            overlapping = data.rows.overlapping
+            peak_logit = highest_foreground_logit(logits, list(data.entry.foreground), overlapping)
+            fitted = processor.post_process_semantic_segmentation(
+                SemanticSegmenterOutput(logits=logits),
+                target_sizes=[truth.shape[-2:]] * len(logits),
+                return_probabilities=True,
+                problem_type=data.entry.problem_type,
+            )
+            probability = torch.stack(fitted).clamp(1e-7, 1 - 1e-7)
+            logits = probability.logit() if overlapping else probability.log()
+            mask_logit = to_mask_logit(logits.cpu().numpy(), data.entry.problem_type)
         facts = data.facts(index[0])
         case = StoredCase(
             patient=facts.pop("patient"),
@@ -58,6 +69,7 @@ def store_predictions(accelerator, arguments, task: str, model, processor, data:
             truth=truth,
             mask_logit=mask_logit,
             gate_logit=gate_logit,
+            peak_logit=peak_logit,
             slices=data.rows.positions[index],
             columns=facts | ({"fold": arguments.fold} if arguments.fold else {}),
         )
@@ -150,9 +162,8 @@ def write_result(
         if run:
             metrics = evaluate_folds(run, **facts)
         else:
-            note = "These validation patients also chose the thresholds and the weights: the figures flatter."
             judged = apply_thresholds(open_cases(), model.config)
-            metrics = evaluate_predictions(judged, "patients", notes=[note], **facts)
+            metrics = evaluate_predictions(judged, "validation", **facts)
         training = training | {"thresholds_from": sorted({case["patient"] for case in metrics["cases"]})}
     options = {"train_config": arguments.to_dict(), "training": training, "metrics": metrics}
     write_bundle(output / "bundle", model.to("cpu", torch.float32), processor, **options)
@@ -160,7 +171,7 @@ def write_result(
 
 def describe_run(arguments: TrainingArguments, task: str, data: TrainingData, progress: Progress) -> dict:
     """Return training.json: who was trained on, how long, and with what."""
-    chosen = arguments.select == "best" and len(data.validation)
+    chosen = arguments.select == "best" and progress.best_step
     return {
         "task": task,
         "dataset": data.entry.name,

@@ -8,7 +8,7 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from sklearn.metrics import roc_auc_score
 
-from hf_mri.modeling.losses_mri import foreground_against_rest
+from hf_mri.modeling.masks_mri import foreground_against_rest
 from hf_mri.training.rows import Rows
 
 

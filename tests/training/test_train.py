@@ -99,6 +99,12 @@ def test_early_stopping_and_the_best_weights(train):
     assert training["weights_from_step"] <= training["steps"]
 
 
+def test_predictions_are_kept_at_the_size_that_the_spacing_belongs_to(train):
+    run = train(task="segment", max_steps=1, image_size=64)
+    case = load_case(next((run / "predictions").glob("*.npz")))
+    assert case.truth.shape[-2:] == case.mask_logit.shape[-2:] == (48, 48)
+
+
 @pytest.mark.parametrize("tracker", ["tensorboard", "trackio"])
 def test_trackers_get_the_epochs(train, tmp_path, monkeypatch, tracker):
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
