@@ -26,6 +26,7 @@ def build_app() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
+        context_settings={"max_content_width": 110},
     )
     for module in COMMANDS:
         import_module(module).register(app)
@@ -34,6 +35,9 @@ def build_app() -> typer.Typer:
 
 def main() -> None:
     """Run the command line; expected failures end in one line and exit code 1, without a traceback."""
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # of loading weights: commands show their own
     app = build_app()
     try:
         app()

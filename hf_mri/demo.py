@@ -92,7 +92,8 @@ def train_tiny(folder: Path) -> Path:
         command = [sys.executable, str(find_script())]
         for name, value in (TINY | {"data": data, "output_dir": run, "rows_cache": scratch}).items():
             command += [f"--{name}", *str(value).split()]
-        if subprocess.run(command, check=False).returncode:
+        # The bar (on stderr) is enough: the run's own lines name folders that are gone when it is over.
+        if subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode:
             raise ValueError("demo: the training of a tiny model failed; its message is above")
         (run / "bundle").rename(folder)
     return folder

@@ -1,4 +1,4 @@
-"""Which models the page offers: `HF_MRI_MODEL`, or the bundles that lie in the repository's model_cards/."""
+"""Which models the page offers: `HF_MRI_MODEL`, or the bundles in the repository's model_cards/, or the demo's."""
 
 import json
 import os
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 MODEL_CARDS = Path(__file__).resolve().parent.parent / "model_cards"
+DEMO = MODEL_CARDS.parent / "out" / "demo" / "model"  # what `make demo` trains while nothing is published
 FIRST = "lgg-two-stage"
 HELP = """### No model yet
 
@@ -16,8 +17,8 @@ This page needs a model that says what it looks for. Give it one of these and st
 - a bundle that you trained: `HF_MRI_MODEL=path/of/the/bundle`
 - several, one tab each: separate them with commas
 
-In a checkout of the project the bundles in `model_cards/` are taken by themselves. `hf-mri train --help` says how to
-train one on your own labels.
+In a checkout of the project the bundles in `model_cards/` are taken by themselves, or what `make demo` has trained.
+`python train.py --help` says how to train one on your own labels.
 """
 HEART = {"lv", "left ventricle"}
 ABDOMEN = {"stomach", "small_bowel", "large_bowel"}
@@ -45,6 +46,7 @@ def list_names() -> list[str]:
     if wanted:
         return wanted
     found = sorted(path.parent for path in MODEL_CARDS.glob("*/config.json") if _has_weights(path.parent))
+    found = found or [path for path in [DEMO] if _has_weights(path)]
     # A two-stage model answers what its two halves answer: the halves only get a tab by name.
     halves = {"lgg-classifier", "lgg-resunet"} if (MODEL_CARDS / FIRST / "config.json").exists() else set()
     return [str(path) for path in sorted(found, key=lambda path: path.name != FIRST) if path.name not in halves]

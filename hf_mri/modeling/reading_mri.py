@@ -41,7 +41,7 @@ THRESHOLDS = {
 }
 
 
-@dataclass
+@dataclass(repr=False)
 class Reading:
     """What a model found in a scan; complete when returned.
 
@@ -75,6 +75,12 @@ class Reading:
     foreground_probability: dict[str, np.ndarray] | None = None
     overlapping: bool = False
     scan: Scan | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        """One line: the arrays would fill the screen."""
+        found = int((self.stage == "mask").sum())
+        labels = ", ".join(self.masks) or "no masks"
+        return f"Reading({self.source!r}: {len(self.stage)} slices, {found} with a mask, {labels})"
 
     @property
     def gate_probability(self) -> np.ndarray | None:

@@ -6,7 +6,15 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-TASKS = ("classify", "segment", "two-stage")
+CHOICES = {
+    "task": ("classify", "segment", "two-stage"),
+    "loss": ("cross_entropy_dice", "bce_dice", "focal_tversky"),
+    "scope": ("volume", "slice"),
+    "optimizer": ("adamw", "adam"),
+    "schedule": ("cosine", "constant", "plateau"),
+    "select": ("best", "last"),
+    "mixed_precision": ("auto", "bf16", "fp16", "no"),
+}
 # Where a run lives and how it is watched; two runs that differ only here are the same run.
 INCIDENTAL = {
     "data",
@@ -22,7 +30,8 @@ INCIDENTAL = {
 
 def option(default, text: str, choices: tuple[str, ...] | None = None) -> Any:
     """Return a dataclass field with a line of help."""
-    metadata = {"help": text} | ({"choices": list(choices)} if choices else {})
+    # argparse's own choices would answer a typo with a page of usage: `__post_init__` says it in a line.
+    metadata = {"help": f"{text}: {', '.join(choices)}" if choices else text}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -33,7 +42,7 @@ class TrainingArguments:
     """Options of `train.py`; the defaults train the LGG two-stage model on one laptop."""
 
     # What is trained, on what, and where the result goes.
-    task: str = option("segment", "classify slices, segment them, or train both for a two-stage reader", TASKS)
+    task: str = option("segment", "What to train", CHOICES["task"])
     data: str | None = option(None, "Data set folder (made by `hf-mri data import`) or Hub id")
     output_dir: str = option("runs/latest", "Run folder: checkpoints/, curves, and at the end bundle/")
     config: str | None = option(None, "JSON file of options; flags override it")
@@ -59,13 +68,13 @@ class TrainingArguments:
     decoder_channels: list[int] = option([], "Widths of the decoder, deepest first; empty takes the model's default")
     deep_supervision: bool = option(False, "Add losses at two coarser levels of the decoder")
     dropout: float = option(0.2, "Dropout before the classifier's head")
-    loss: str = option("cross_entropy_dice", "Segmentation loss", ("cross_entropy_dice", "bce_dice", "focal_tversky"))
+    loss: str = option("cross_entropy_dice", "Segmentation loss", CHOICES["loss"])
     label_smoothing: float = option(0.0, "Label smoothing of the classifier")
 
     # Pixels.
     image_size: int = option(256, "Height and width that slices are resized to")
     neighbors: int = option(0, "Slices before and after that become channels (2.5-D)")
-    scope: str = option("volume", "Intensity statistics of the whole volume or of the slice", ("volume", "slice"))
+    scope: str = option("volume", "Intensity statistics of the whole volume or of the slice", CHOICES["scope"])
     percentiles: list[float] = option([0.0, 99.5], "Window of the intensities, in percentiles")
     zscore: bool = option(False, "Standardize each channel instead of scaling the window to 0..1")
 
@@ -85,11 +94,11 @@ class TrainingArguments:
     drop_channel: float = option(0.1, "Chance that one sequence is replaced by another, as where it was not scanned")
 
     # Optimization.
-    optimizer: str = option("adamw", "Optimizer", ("adamw", "adam"))
+    optimizer: str = option("adamw", "Optimizer", CHOICES["optimizer"])
     learning_rate: float = option(1e-3, "Peak learning rate")
     backbone_learning_rate: float | None = option(None, "Peak rate of the backbone, where it differs")
     weight_decay: float = option(0.01, "Weight decay of weights (never of norms and biases)")
-    schedule: str = option("cosine", "Learning rate after the warm-up", ("cosine", "constant", "plateau"))
+    schedule: str = option("cosine", "Learning rate after the warm-up", CHOICES["schedule"])
     warmup: float = option(0.05, "Share of the run in which the rate rises")
     plateau_patience: int = option(3, "plateau: epochs without gain before the rate falls by 5")
     batch_size: int = option(16, "Slices a step and process")
@@ -105,11 +114,11 @@ class TrainingArguments:
     max_steps: int | None = option(None, "Optimizer steps")
     max_minutes: float | None = option(None, "Wall-clock budget; the schedule ends with it")
     early_stopping: int = option(0, "Stop after so many validations without gain, 0 never")
-    select: str = option("best", "Which weights become the bundle", ("best", "last"))
+    select: str = option("best", "Which weights become the bundle", CHOICES["select"])
     validate_every: float = option(1.0, "Epochs between validations")
 
     # Machine.
-    mixed_precision: str = option("auto", "Number format", ("auto", "bf16", "fp16", "no"))
+    mixed_precision: str = option("auto", "Number format", CHOICES["mixed_precision"])
     compile: bool = option(False, "torch.compile the model")
     seed: int = option(0, "Seed of weights, order and augmentation")
     deterministic: bool = option(False, "Slower algorithms that give the same bits on every run")
@@ -127,8 +136,9 @@ class TrainingArguments:
     def __post_init__(self):
         if self.backbone in ("none", ""):
             self.backbone = None
-        if self.task not in TASKS:
-            raise ValueError(f"--task {self.task!r} is not one of {', '.join(TASKS)}")
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"--{name} {getattr(self, name)!r} is not one of {', '.join(allowed)}")
         if not (self.epochs or self.max_steps or self.max_minutes):
             self.epochs = 30.0
         try:
@@ -153,7 +163,9 @@ def parse_arguments(argv: list[str] | None = None) -> TrainingArguments:
 
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = HfArgumentParser(TrainingArguments, description="Train a slice classifier, a segmenter, or both.")
-    (named,) = parser.parse_args_into_dataclasses(argv, look_for_args_file=False)
+    named, unknown = parser.parse_args_into_dataclasses(argv, return_remaining_strings=True, look_for_args_file=False)
+    if unknown:
+        raise ValueError(f"unknown option {unknown[0]}; `python train.py --help` lists them all")
     if named.config is None:
         return named
     stored = read_config(Path(named.config))

@@ -12,9 +12,9 @@ def register(app: typer.Typer) -> None:
     @app.command("cross-validate", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
     def cross_validate(
         context: typer.Context,
-        data: Annotated[str, typer.Option(help="Data set folder or Hub id")],
-        output: Annotated[Path, typer.Option("--output-dir", "--output_dir", help="Run folder: one folder a fold")],
-        folds: Annotated[int, typer.Option(help="How many parts the patients are dealt into")] = 5,
+        data: Annotated[str, typer.Option(help="Data set folder or Hub id.")],
+        output: Annotated[Path, typer.Option("--output", "--output_dir", help="Run folder: one folder a fold.")],
+        folds: Annotated[int, typer.Option(help="How many parts the patients are dealt into.")] = 5,
     ) -> None:
         """Train one model a fold, keep the out-of-fold predictions, and sum them up.
 

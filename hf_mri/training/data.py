@@ -58,7 +58,13 @@ def open_table(data: str | None) -> Table:
     if not folder.exists() and data.count("/") == 1:
         from huggingface_hub import snapshot_download
 
-        folder = Path(snapshot_download(data, repo_type="dataset"))
+        try:
+            folder = Path(snapshot_download(data, repo_type="dataset"))
+        except OSError:
+            raise ValueError(
+                f"{data}: no such folder, and no data set of this name can be had from the Hub; make one with "
+                "`hf-mri data import LAYOUT SOURCE DEST`"
+            ) from None
     return Table(folder, read_entry(folder), read_summary(folder)["fingerprint"], read_table(folder))
 
 

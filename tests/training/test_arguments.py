@@ -45,6 +45,10 @@ def test_a_wrong_config_file_is_named(tmp_path, content, message):
 def test_wrong_values_say_what_is_allowed():
     with pytest.raises(ValueError, match="classify, segment, two-stage"):
         TrainingArguments(task="detect")
+    with pytest.raises(ValueError, match="--loss 'dice' is not one of cross_entropy_dice"):
+        TrainingArguments(loss="dice")
+    with pytest.raises(ValueError, match="unknown option --batchsize"):
+        parse_arguments(["--batchsize", "4"])
     with pytest.raises(ValueError, match="is not JSON"):
         TrainingArguments(backbone_kwargs="pad_type=same")
 
