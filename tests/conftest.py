@@ -1,6 +1,7 @@
 """Fixtures that several parts of the tests share."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,18 @@ def real_lgg() -> Path:
 def real_acdc() -> Path:
     """A folder that holds acdc/ as its publisher ships it."""
     return _real("acdc") / "acdc"
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A browser, where Debian's Chromium is installed; one a process, since Playwright allows no second."""
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=path, args=options)
+        yield browser
+        browser.close()

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,6 @@ from hf_mri.evaluation.evaluate import evaluate_model, evaluate_predictions
 from hf_mri.evaluation.report import read_metrics, write_headline
 from hf_mri.evaluation.worst import WorstCases
 from tests.evaluation.builders import make_case, make_masks, make_reader, write_lgg
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
@@ -47,24 +44,17 @@ def test_the_page_needs_nothing_else(output: Path) -> None:
 
 @pytest.mark.browser
 @pytest.mark.parametrize(("width", "scheme"), [(1100, "light"), (390, "dark")])
-def test_the_page_opens_without_errors(output: Path, width: int, scheme: str) -> None:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    from playwright.sync_api import sync_playwright
-
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        complaints: list[str] = []
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: complaints.append(request.url) if "http" in request.url[:5] else None)
-        page.goto((output / "report.html").as_uri())
-        assert page.evaluate("document.documentElement.scrollWidth") == width  # nothing sticks out sideways
-        assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
-        assert complaints == []
-        browser.close()
+def test_the_page_opens_without_errors(output: Path, chromium, width: int, scheme: str) -> None:
+    page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: complaints.append(request.url) if "http" in request.url[:5] else None)
+    page.goto((output / "report.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") == width  # nothing sticks out sideways
+    assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
+    assert complaints == []
+    page.close()
 
 
 def test_only_the_lowest_cases_are_kept() -> None:

@@ -1,7 +1,6 @@
 """Small bundles, a served page, a browser: what the tests of the page share."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -139,18 +138,3 @@ def guarded(tmp_path_factory) -> Iterator[tuple[str, Path]]:
     variables = {"HF_MRI_AUTH": str(folder / "users.txt"), "HF_MRI_UPLOADS_KEPT": "1"}
     for address in _serve(folder, HF_MRI_MODEL=str(folder / "nothing-here"), **variables):
         yield address, folder
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """A browser, where Debian's Chromium is installed."""
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("needs Chromium: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=path, args=options)
-        yield browser
-        browser.close()
