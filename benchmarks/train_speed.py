@@ -68,7 +68,7 @@ def compare(settings: dict, rows: Rows, options: argparse.Namespace) -> dict:
     config = ResUNetConfig(**settings)
     plain_step, own_step = make_plain_step(config), make_own_step(config)
     index = torch.arange(options.batch).numpy()
-    augment, device = Augmentation(), torch.device("cpu")
+    augment, device = Augmentation.from_arguments(TrainingArguments()), torch.device("cpu")
     times: dict[str, list[float]] = {"plain": [], "own": [], "draw": [], "augment": []}
     for repeat in range(options.repeats + 1):
         images, masks = timed(times["draw"], rows.batch, index, device)

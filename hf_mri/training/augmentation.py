@@ -14,21 +14,21 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Strengths of the random changes, 0 switches one off. Images are windowed to 0..1."""
+    """Strengths of the random changes, all off unless given; what a run uses stands in its options."""
 
-    flip: float = 0.5
+    flip: float = 0.0
     flip_vertical: float = 0.0
-    rotation: float = 20.0
-    scale: float = 0.2
-    shift: float = 0.05
+    rotation: float = 0.0
+    scale: float = 0.0
+    shift: float = 0.0
     shear: float = 0.0
     elastic: float = 0.0
-    intensity: float = 0.2
-    gamma: float = 0.2
-    noise: float = 0.02
+    intensity: float = 0.0
+    gamma: float = 0.0
+    noise: float = 0.0
     blur: float = 0.0
-    bias_field: float = 0.2
-    drop_channel: float = 0.1
+    bias_field: float = 0.0
+    drop_channel: float = 0.0
 
     @classmethod
     def from_arguments(cls, arguments) -> "Augmentation":

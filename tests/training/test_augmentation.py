@@ -3,6 +3,7 @@ from dataclasses import fields
 import pytest
 import torch
 
+from hf_mri.training.arguments import TrainingArguments
 from hf_mri.training.augmentation import Augmentation
 
 OFF = {field.name: 0.0 for field in fields(Augmentation)}
@@ -58,9 +59,9 @@ def test_image_and_mask_move_together(batch, name):
 
 def test_the_same_seed_draws_the_same_and_slices_differ(batch):
     one = batch[0][:1].expand(4, -1, -1, -1)
-    first, _ = Augmentation()(one, None, generator(5))
-    second, _ = Augmentation()(one, None, generator(5))
-    other, _ = Augmentation()(one, None, generator(6))
+    first, _ = Augmentation.from_arguments(TrainingArguments())(one, None, generator(5))
+    second, _ = Augmentation.from_arguments(TrainingArguments())(one, None, generator(5))
+    other, _ = Augmentation.from_arguments(TrainingArguments())(one, None, generator(6))
     assert torch.equal(first, second)
     assert not torch.allclose(first, other)
     assert not torch.allclose(first[0], first[1])
