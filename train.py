@@ -70,7 +70,7 @@ def train_stage(accelerator: Accelerator, arguments: TrainingArguments, task: st
     # Model, its moving average, and augmentation.
     model = build_model(arguments, task, table.entry, processor)
     average = make_average(model, arguments.ema, accelerator.device)
-    augment = Augmentation.from_arguments(arguments)
+    augment = Augmentation.from_arguments(arguments, crop=arguments.crop if task == "segment" else 0)
 
     # Optimizer. What a resumed run must find again is registered with the accelerator.
     optimizer = build_optimizer(model, arguments)

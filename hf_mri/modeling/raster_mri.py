@@ -120,7 +120,7 @@ def _decode_one_byte(data: bytes, name: str, order: str) -> np.ndarray:
 def _decode_tiff(data: bytes, name: str) -> list[np.ndarray]:
     """Pillow reads most TIFFs fastest; those it would reduce to 8 bits, or not read, go to tifffile."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
             bits, samples = image.tag_v2.get(258, (1,)), image.tag_v2.get(277, 1)
             if max(bits) <= 8 or samples == 1:
                 _quieten_libtiff()

@@ -29,11 +29,12 @@ class Augmentation:
     blur: float = 0.0
     bias_field: float = 0.0
     drop_channel: float = 0.0
+    crop: int = 0
 
     @classmethod
-    def from_arguments(cls, arguments) -> "Augmentation":
-        """Take the strengths of the same names from the options of a run."""
-        return cls(**{name: getattr(arguments, name) for name in cls.__dataclass_fields__})
+    def from_arguments(cls, arguments, **other) -> "Augmentation":
+        """Take the strengths of the same names from the options of a run, but for those given."""
+        return cls(**{name: getattr(arguments, name) for name in cls.__dataclass_fields__} | other)
 
     def __call__(
         self, images: Tensor, masks: Tensor | None, generator: torch.Generator, sequences: int | None = None
@@ -56,19 +57,24 @@ class Augmentation:
         return self._change_intensities(images, generator, sequences), masks
 
     def _draw_grid(self, images: Tensor, generator: torch.Generator) -> Tensor | None:
-        if not any((self.flip, self.flip_vertical, self.rotation, self.scale, self.shift, self.shear, self.elastic)):
+        batch, channels, *full = images.shape
+        size = [min(self.crop or side, side) for side in full]
+        geometry = (self.flip, self.flip_vertical, self.rotation, self.scale, self.shift, self.shear, self.elastic)
+        if not any(geometry) and size == full:
             return None
-        batch = images.shape[0]
+        # A convolutional network learns the same from a window, at the cost of the window's pixels alone.
+        share = size[0] / full[0]
 
         def uniform(limit: float) -> Tensor:
             return (torch.rand(batch, generator=generator) * 2 - 1) * limit
 
         angle = uniform(math.radians(self.rotation))
         shear = uniform(math.radians(self.shear))
-        zoom = torch.exp(uniform(math.log1p(self.scale)))
+        zoom = torch.exp(uniform(math.log1p(self.scale))) * share
         mirror_x = 1.0 - 2.0 * (torch.rand(batch, generator=generator) < self.flip)
         mirror_y = 1.0 - 2.0 * (torch.rand(batch, generator=generator) < self.flip_vertical)
-        shift = torch.stack([uniform(2 * self.shift), uniform(2 * self.shift)], dim=-1)
+        reach = 2 * self.shift + 1 - share
+        shift = torch.stack([uniform(reach), uniform(reach)], dim=-1)
         cosine, sine, slant = torch.cos(angle), torch.sin(angle), torch.tan(shear)
         rows = torch.stack(
             [
@@ -77,12 +83,12 @@ class Augmentation:
             ],
             dim=1,
         )
-        grid = F.affine_grid(rows.to(images.device, images.dtype), list(images.shape), align_corners=False)
+        grid = F.affine_grid(rows.to(images.device, images.dtype), [batch, channels, *size], align_corners=False)
         if self.elastic:
             # A coarse random field, smoothly enlarged: soft deformation, free of folds at such strengths.
             coarse = (torch.rand(batch, 2, 6, 6, generator=generator) * 2 - 1) * 2 * self.elastic
             field = F.interpolate(
-                coarse.to(images.device, images.dtype), images.shape[-2:], mode="bicubic", align_corners=True
+                coarse.to(images.device, images.dtype), size, mode="bicubic", align_corners=True
             )
             grid = grid + field.permute(0, 2, 3, 1)
         return grid
@@ -95,27 +101,28 @@ class Augmentation:
             drawn = (torch.rand(batch, count, 1, 1, generator=generator) * 2 - 1) * limit
             return drawn.repeat(1, channels // count, 1, 1).to(images.device, images.dtype)
 
-        if self.drop_channel and sequences > 1:
-            images = self._replace_sequence(images, generator, sequences)
+        # In place from here on: fresh memory for every change would cost more than the change.
+        chosen = self.drop_channel and sequences > 1
+        images = self._replace_sequence(images, generator, sequences) if chosen else images.clone()
         if self.gamma:
-            images = images.clamp_min(0).pow(torch.exp(uniform(self.gamma)))
+            images.clamp_min_(0).pow_(torch.exp(uniform(self.gamma)))
         if self.intensity:
             mean = images.mean(dim=(-2, -1), keepdim=True)
-            images = (images - mean) * (1 + uniform(self.intensity)) + mean * (1 + uniform(self.intensity))
+            contrast, brightness = 1 + uniform(self.intensity), 1 + uniform(self.intensity)
+            images.mul_(contrast).add_(mean * (brightness - contrast))
         if self.bias_field:
             coarse = torch.rand(batch, 1, 3, 3, generator=generator).to(images.device, images.dtype) * 2 - 1
             smooth = F.interpolate(coarse, (height, width), mode="bicubic", align_corners=True)
-            images = images * torch.exp(smooth * self.bias_field)
+            images.mul_(torch.exp(smooth * self.bias_field))
         if self.blur:
-            chosen = (torch.rand(batch, 1, 1, 1, generator=generator) < self.blur).to(images.device)
-            smooth = F.avg_pool2d(images, 3, stride=1, padding=1, count_include_pad=False)
-            images = torch.where(chosen, smooth, images)
+            chosen = torch.rand(batch, generator=generator) < self.blur
+            images[chosen] = F.avg_pool2d(images[chosen], 3, stride=1, padding=1, count_include_pad=False)
         if self.noise:
             level = torch.rand(batch, 1, 1, 1, generator=generator) * self.noise
             # The noise itself is drawn on the device, by a seed from the CPU's generator: a step repeats itself.
             source = torch.Generator(images.device).manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
-            noise = torch.randn(images.shape, generator=source, device=images.device, dtype=images.dtype)
-            images = images + noise * level.to(images.device, images.dtype)
+            noise = torch.empty_like(images).normal_(generator=source)
+            images.add_(noise.mul_(level.to(images.device, images.dtype)))
         return images
 
     def _replace_sequence(self, images: Tensor, generator: torch.Generator, sequences: int) -> Tensor:

@@ -28,7 +28,7 @@ def test_everything_off_changes_nothing(batch):
     assert torch.equal(masks, batch[1])
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Augmentation)])
+@pytest.mark.parametrize("name", [field.name for field in fields(Augmentation) if field.name != "crop"])
 def test_each_switch_changes_the_images_alone(batch, name):
     augment = Augmentation(**OFF | {name: 10.0 if name in ("rotation", "shear") else 0.9})
     images, _ = augment(*batch, generator())
@@ -81,3 +81,24 @@ def test_neighbors_change_like_their_slice(batch):
     )
     torch.testing.assert_close(images[:, :3], images[:, 3:6])
     torch.testing.assert_close(images[:, :3], images[:, 6:])
+
+
+def test_a_window_shows_a_part_of_the_slice_unchanged_and_every_part_gets_its_turn():
+    places = torch.arange(64.0 * 64).reshape(1, 1, 64, 64)
+    found = set()
+    for seed in range(30):
+        window, mask = Augmentation(crop=32)(places, places, generator(seed))
+        assert window.shape == mask.shape == (1, 1, 32, 32)
+        torch.testing.assert_close(window, mask)
+        # Neighboring pixels of the window are neighbors of the slice: nothing was enlarged.
+        torch.testing.assert_close(window.diff(dim=-1), torch.ones(1, 1, 32, 31), atol=1e-2, rtol=0)
+        found.add(divmod(round(window[0, 0, 16, 16].item() / 64), 8)[0])
+    assert len(found) >= 3
+    assert Augmentation(crop=128)(places, None, generator())[0].shape == places.shape
+
+
+def test_blur_smooths_the_chosen_slices_only(batch):
+    images, _ = Augmentation(blur=0.5)(batch[0].repeat(8, 1, 1, 1), None, generator(1))
+    changed = [not torch.equal(after, before) for before, after in zip(batch[0].repeat(8, 1, 1, 1), images, strict=True)]
+    assert any(changed) and not all(changed)
+    assert torch.equal(Augmentation(blur=1e-9)(batch[0], None, generator(1))[0], batch[0])
