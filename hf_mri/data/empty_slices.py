@@ -13,15 +13,24 @@ def choose_rows(rows: pd.DataFrame, empty: str | float = "keep", seed: int = 0) 
         empty: `keep`, `drop`, or the share of empty slices to keep, drawn at random but alike for every row order.
         seed: of the draw.
     """
-    share = {"keep": 1.0, "drop": 0.0}.get(empty) if isinstance(empty, str) else float(empty)
-    if share is None:
-        try:
-            share = float(empty)
-        except ValueError:
-            raise ValueError(f"--empty {empty}: give keep, drop, or a share from 0 to 1") from None
-    if not 0 <= share <= 1:
-        raise ValueError(f"--empty {empty}: a share is from 0 to 1")
+    share = read_share(empty)
     stays = rows["label"] > 0
     blank = rows[~stays].sort_values(["volume", "slice"])
     stays[blank.sample(n=round(share * len(blank)), random_state=seed).index] = True
     return stays
+
+
+def read_share(empty: str | float) -> float:
+    """Turn the word for a policy into the share of empty slices that stay.
+
+    Raises:
+        ValueError: neither `keep` nor `drop` nor a share.
+    """
+    try:
+        share = {"keep": 1.0, "drop": 0.0}.get(empty)
+        share = float(empty) if share is None else share
+    except ValueError:
+        raise ValueError(f"--empty {empty}: give keep, drop, or a share from 0 to 1") from None
+    if not 0 <= share <= 1:
+        raise ValueError(f"--empty {empty}: a share is from 0 to 1")
+    return share

@@ -23,12 +23,12 @@ from rich.progress import track
 
 from hf_mri.data.audit import audit_splits, pack_hashes
 from hf_mri.data.card import write_card
-from hf_mri.data.empty_slices import choose_rows
+from hf_mri.data.empty_slices import choose_rows, read_share
 from hf_mri.data.hashes import describe_picture, hash_pixels
 from hf_mri.data.parquet_files import build_schema, write_shards
 from hf_mri.data.png import encode_png
 from hf_mri.data.rows import BadFile, Row, Source, Volume, open_source
-from hf_mri.data.splits import FOLDS, SPLITS, make_folds, split_patients
+from hf_mri.data.splits import FOLDS, SPLITS, check_protocol, make_folds, split_patients
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +69,8 @@ def import_dataset(
     """
     dest = Path(dest)
     _check_dest(dest, overwrite)
+    check_protocol(protocol)
+    read_share(empty)
     dest.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{dest.name}.", dir=dest.parent) as aside:
         folder = Path(aside) / "dataset"

@@ -36,7 +36,9 @@ def encode_png(image: np.ndarray) -> bytes:
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
-    return b"".join((struct.pack(">I", len(body)), kind, body, struct.pack(">I", isal_zlib.crc32(body, isal_zlib.crc32(kind)))))
+    return b"".join(
+        (struct.pack(">I", len(body)), kind, body, struct.pack(">I", isal_zlib.crc32(body, isal_zlib.crc32(kind))))
+    )
 
 
 def decode_picture(data: bytes) -> np.ndarray:

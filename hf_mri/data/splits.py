@@ -12,6 +12,13 @@ SPLITS = ("train", "validation", "test")
 SHARES = (0.7, 0.15, 0.15)
 FOLDS = 5
 PROTOCOLS = ("hold-out", "fold I/K", "leave-one-site-out SITE", "slices-leaky", "all")
+_PROTOCOL = re.compile(r"hold-out|fold \d+/\d+|leave-one-site-out .+|slices-leaky|all")
+
+
+def check_protocol(protocol: str) -> None:
+    """Refuse an unknown protocol, before anything was read for it."""
+    if not _PROTOCOL.fullmatch(protocol):
+        raise ValueError(f"no protocol is called {protocol!r}; there are: {', '.join(PROTOCOLS)}")
 
 
 def split_patients(rows: pd.DataFrame, protocol: str = "hold-out", seed: int = 0) -> pd.Series:
@@ -30,6 +37,7 @@ def split_patients(rows: pd.DataFrame, protocol: str = "hold-out", seed: int = 0
     Returns:
         `train`, `validation` or `test`, with the index of `rows`.
     """
+    check_protocol(protocol)
     if protocol == "all":
         return pd.Series("test", rows.index)
     if protocol == "slices-leaky":
@@ -40,10 +48,8 @@ def split_patients(rows: pd.DataFrame, protocol: str = "hold-out", seed: int = 0
         by_patient = {patient: SPLITS[part] for patient, part in parts.items()}
     elif match := re.fullmatch(r"fold (\d+)/(\d+)", protocol):
         by_patient = _split_fold(rows, patients, int(match[1]), int(match[2]), seed)
-    elif protocol.startswith("leave-one-site-out "):
-        by_patient = _split_site(patients, protocol.split(" ", 1)[1], seed)
     else:
-        raise ValueError(f"no protocol is called {protocol!r}; there are: {', '.join(PROTOCOLS)}")
+        by_patient = _split_site(patients, protocol.removeprefix("leave-one-site-out "), seed)
     return rows["patient"].map(by_patient)
 
 

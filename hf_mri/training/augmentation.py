@@ -87,9 +87,7 @@ class Augmentation:
         if self.elastic:
             # A coarse random field, smoothly enlarged: soft deformation, free of folds at such strengths.
             coarse = (torch.rand(batch, 2, 6, 6, generator=generator) * 2 - 1) * 2 * self.elastic
-            field = F.interpolate(
-                coarse.to(images.device, images.dtype), size, mode="bicubic", align_corners=True
-            )
+            field = F.interpolate(coarse.to(images.device, images.dtype), size, mode="bicubic", align_corners=True)
             grid = grid + field.permute(0, 2, 3, 1)
         return grid
 

@@ -179,3 +179,11 @@ def test_hashes_of_another_import_are_noticed(tmp_path):
     shutil.copy(folders[0] / "audit.json", folders[1] / "audit.json")
     with pytest.raises(ValueError, match=r"audit\.json does not belong"):
         read_table(folders[1])
+
+
+@pytest.mark.parametrize("typo", [{"protocol": "holdout"}, {"empty": "dorp"}, {"empty": 1.5}])
+def test_a_typo_is_answered_before_anything_is_read(lgg_source, tmp_path, monkeypatch, typo):
+    monkeypatch.setattr("hf_mri.data.import_dataset.open_source", lambda *_, **__: pytest.fail("was read"))
+    with pytest.raises(ValueError, match=str(next(iter(typo.values())))):
+        import_dataset("lgg", lgg_source, tmp_path / "dataset", **typo)
+    assert not (tmp_path / "dataset").exists()
