@@ -1,13 +1,32 @@
-"""Every model in model_cards/ is fit to be published as it stands."""
+"""Every model in model_cards/ is fit to be published as it stands, and finds what it is there to find."""
 
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import ndimage
 
+from hf_mri.data.phantoms import draw_phantom
+from hf_mri.data.rows import iterate_rows
 from hf_mri.hub.card import check_card
 from hf_mri.hub.contents import list_contents
 
 BUNDLES = sorted(path.parent for path in Path(__file__).parents[2].glob("model_cards/*/config.json"))
+PATIENTS = 4
+# As a stranger would: the model's own code, and no package of this name.
+READ = """
+import sys
+sys.modules["hf_mri"] = None
+from pathlib import Path
+import numpy as np
+from transformers import pipeline
+read = pipeline("mri-reading", model=sys.argv[1], trust_remote_code=True)
+for scan in sorted(Path(sys.argv[2]).glob("kaggle_3m/*/")):
+    reading = read(str(scan))
+    np.savez(f"{sys.argv[3]}/{scan.name}.npz", probability=reading.probability, **reading.masks)
+"""
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
@@ -21,3 +40,34 @@ def test_its_code_is_the_packages_own(bundle):
     package = Path(__file__).parents[2] / "hf_mri/modeling"
     stale = [path.name for path in bundle.glob("*.py") if path.read_bytes() != (package / path.name).read_bytes()]
     assert stale == [], f"refresh them with `hf-mri card --code {bundle}`"
+
+
+@pytest.fixture(scope="module")
+def heads(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("phantom") / "heads"
+    draw_phantom("lgg", folder, patients=PATIENTS, seed=3)
+    return folder
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
+def test_most_lesions_of_synthetic_heads_are_found_without_the_package(bundle, heads, tmp_path):
+    subprocess.run(
+        [sys.executable, "-IB", "-c", READ, str(bundle), str(heads), str(tmp_path)],
+        env={"PATH": "/usr/bin:/bin", "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1"},
+        check=True,
+    )
+    truth = {}
+    for row in iterate_rows("lgg", heads):
+        truth.setdefault(row["patient"], []).append(row["mask"] > 0)
+    assert len(truth) == PATIENTS
+    lesions = found = right = 0
+    for patient, slices in truth.items():
+        reading, mask = np.load(tmp_path / f"{patient}.npz"), np.stack(slices)
+        tumor = mask.any(axis=(1, 2))
+        right += (reading["probability"][tumor].mean() > reading["probability"][~tumor].mean() + 0.3).item()
+        if "tumor" in reading:  # a classifier outlines nothing
+            pieces, number = ndimage.label(mask)
+            lesions += number
+            found += sum(reading["tumor"][pieces == piece].any() for piece in range(1, number + 1))
+    assert right > PATIENTS / 2
+    assert found > lesions / 2 or "classifier" in bundle.name
