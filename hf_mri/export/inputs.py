@@ -12,8 +12,8 @@ from hf_mri.modeling.reader_mri import Reader
 from hf_mri.modeling.reading_mri import Reading
 from hf_mri.modeling.scan_mri import Scan
 
-MOST_SLICES = 600  # for the comparison of readings
-CALIBRATION_SLICES = 200
+MOST_SLICES = 300  # for the comparison of readings
+CALIBRATION_SLICES = 100
 PHANTOM_OF_LABEL = {"left ventricle": "acdc", "stomach": "uw-madison"}  # every other model reads heads
 
 

@@ -241,8 +241,12 @@ def reproduction(facts: BundleFacts) -> str:
     layout = facts.entry.layout if facts.entry else "folder"
     drawn = facts.entry is not None and facts.entry.name.endswith("-phantom")
     made = f"hf-mri data phantom {layout} SOURCE\n" if drawn else ""
+    start = facts.train_config.get("pretrained")
+    weights = (
+        f" `{start}` is looked for here and beside DATA; `--pretrained timm` takes timm's weights." if start else ""
+    )
     return f"""From a checkout of the package, with the data as its publisher ships it in SOURCE; every option of the
-run stands in `train_config.json`:
+run stands in `train_config.json`.{weights if start != "timm" else ""}
 
 ```bash
 {made}hf-mri data import {layout} SOURCE DATA

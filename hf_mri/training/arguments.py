@@ -25,6 +25,7 @@ INCIDENTAL = {
     "keep_checkpoints",
     "config",
     "rows_cache",
+    "cross_validation",  # chooses thresholds only, and lies on one machine
 }
 
 

@@ -69,11 +69,27 @@ def build_model(
         )
         model = ResUNetForSemanticSegmentation(config)
     if arguments.pretrained:
-        source = True if arguments.pretrained == "timm" else Path(arguments.pretrained)
-        statistics = load_imagenet_weights(model, source)
+        statistics = load_imagenet_weights(model, find_weights(arguments.pretrained, arguments.data))
         processor.image_mean = statistics["image_mean"][: entry.num_channels]
         processor.image_std = statistics["image_std"][: entry.num_channels]
     return model
+
+
+def find_weights(pretrained: str, data: str | None) -> Path | bool:
+    """Return the file of ImageNet weights, as named or beside the data set; True lets timm fetch its own.
+
+    A published `train_config.json` holds the file's bare name: where it lay belongs to one machine.
+    """
+    if pretrained == "timm":
+        return True
+    places = [Path(pretrained), *(folder / pretrained for folder in (Path(data or ""), Path(data or "").parent))]
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        raise ValueError(
+            f"--pretrained {pretrained}: no such file, neither here nor beside the data; give its place, or take "
+            "timm's weights for this backbone with --pretrained timm"
+        )
+    return found
 
 
 def build_optimizer(model: nn.Module, arguments: TrainingArguments) -> torch.optim.Optimizer:
