@@ -1,6 +1,6 @@
 """Seconds from a fresh process to the first reading, against importing torch, transformers and timm alone.
 
-    python benchmarks/cold_start.py --model model_cards/lgg-two-stage
+    python benchmarks/cold_start.py
 
 Both sides take turns in fresh processes; the first turn fills the file cache and does not count. Prints JSON.
 """
@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from hf_mri.demo import draw_patient
+from hf_mri.demo import draw_patient, find_bundle
 
 IMPORTS = "import torch, transformers, timm"
 
@@ -22,7 +22,7 @@ IMPORTS = "import torch, transformers, timm"
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", required=True)
+    parser.add_argument("--model", default=str(find_bundle()), help="bundle; by default the project's own")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:

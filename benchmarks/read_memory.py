@@ -1,6 +1,6 @@
 """Peak memory of `hf-mri predict` over the number of scans: it should not grow.
 
-    python benchmarks/read_memory.py --model model_cards/lgg-two-stage
+    python benchmarks/read_memory.py
 
 Each count runs in a process of its own, over links to one phantom. Prints JSON.
 """
@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hf_mri.demo import draw_patient
+from hf_mri.demo import draw_patient, find_bundle
 
 MEASURE = """
 import resource, sys
@@ -28,7 +28,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, file=sys.stder
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", required=True)
+    parser.add_argument("--model", default=str(find_bundle()), help="bundle; by default the project's own")
     parser.add_argument("--counts", type=int, nargs="+", default=[4, 16, 64])
     arguments = parser.parse_args()
     peaks = {}

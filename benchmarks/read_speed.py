@@ -22,6 +22,7 @@ import torch
 from PIL import Image
 
 from hf_mri.data.phantoms import draw_phantom
+from hf_mri.demo import find_bundle
 from hf_mri.export.inputs import find_phantoms
 from hf_mri.modeling.engine_mri import stages_of
 from hf_mri.modeling.reader_mri import Reader
@@ -33,7 +34,9 @@ PEER_BATCH = 8  # its fastest here
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", required=True, help="bundle of a two-stage model")
+    parser.add_argument(
+        "--model", default=str(find_bundle()), help="bundle of a two-stage model; by default the project's own"
+    )
     parser.add_argument("--scans", help="quoted glob of patients' folders; phantoms without it")
     parser.add_argument("--patients", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=5)
