@@ -31,15 +31,20 @@ def find_blocks(page: Path, language: str) -> list[str]:
 
 @pytest.fixture
 def demo(tmp_path, monkeypatch) -> Path:
-    """What `make demo` leaves: a model and a scan, here small and untrained."""
+    """What a checkout holds and `make demo` leaves: a model, here small and untrained, and a scan."""
     model = TwoStageForSemanticSegmentation.from_stages(
         SliceClassifierForImageClassification(SliceClassifierConfig(backbone="test_resnet")),
         ResUNetForSemanticSegmentation(ResUNetConfig(hidden_sizes=[4, 8], decoder_channels=[4])),
         gate_threshold=0.0,
     )
-    out = tmp_path / "out" / "demo"
+    out = tmp_path / "out/demo"
+    out.mkdir(parents=True)
     write_bundle(
-        out / "model", model, MriImageProcessor(scope="volume"), train_config={}, training={"dataset": "lgg-phantom"}
+        tmp_path / "model_cards/lgg-two-stage",
+        model,
+        MriImageProcessor(scope="volume"),
+        train_config={},
+        training={"dataset": "lgg-phantom"},
     )
     draw_phantom("lgg", out / "source", patients=1, size=64, slices=4)
     (out / "scan").symlink_to(next((out / "source" / "kaggle_3m").iterdir()))

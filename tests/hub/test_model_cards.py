@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import ndimage
+from sklearn.metrics import roc_auc_score
 
 from hf_mri.data.phantoms import draw_phantom
 from hf_mri.data.rows import iterate_rows
@@ -60,14 +61,16 @@ def test_most_lesions_of_synthetic_heads_are_found_without_the_package(bundle, h
     for row in iterate_rows("lgg", heads):
         truth.setdefault(row["patient"], []).append(row["mask"] > 0)
     assert len(truth) == PATIENTS
-    lesions = found = right = 0
+    lesions = found = 0
+    probability, labels = [], []
     for patient, slices in truth.items():
         reading, mask = np.load(tmp_path / f"{patient}.npz"), np.stack(slices)
-        tumor = mask.any(axis=(1, 2))
-        right += (reading["probability"][tumor].mean() > reading["probability"][~tumor].mean() + 0.3).item()
+        probability.append(reading["probability"])
+        labels.append(mask.any(axis=(1, 2)))
         if "tumor" in reading:  # a classifier outlines nothing
             pieces, number = ndimage.label(mask)
             lesions += number
             found += sum(reading["tumor"][pieces == piece].any() for piece in range(1, number + 1))
-    assert right > PATIENTS / 2
+    # Which slices are likelier, not by how much: models of real patients are too sure of synthetic heads.
+    assert roc_auc_score(np.concatenate(labels), np.concatenate(probability)) > 0.8
     assert found > lesions / 2 or "classifier" in bundle.name

@@ -1,0 +1,285 @@
+"""`MriImageProcessor`: the only code that prepares pixels, and that brings masks back to the original size."""
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import BatchFeature
+from transformers.image_processing_utils import BaseImageProcessor
+
+from .config_checks_mri import MULTI_LABEL, SINGLE_LABEL
+from .intensity_mri import apply_window, apply_zscore
+from .masks_mri import to_masks, to_probabilities
+from .slices_mri import ImageLike, to_channels_first, to_list, to_tensor
+
+
+class MriImageProcessor(BaseImageProcessor):
+    """Turn slices of 8 or 16 bits, of one or more channels, into the batch that a model takes.
+
+    The steps: window to 0..1, z-score (if asked), resize or pad, neighbors, then mean and standard deviation.
+
+    Args:
+        size: Height and width to resize to; 256 x 256 unless `size_divisor` is given.
+        size_divisor: Pad at the bottom and the right to a multiple of this instead of resizing.
+        num_channels: Channels of one slice.
+        neighbors: How many slices before and after become channels too: `(2 * neighbors + 1) * num_channels` in all.
+            At the ends of a volume the last slice is repeated; a slice alone is its own neighbor.
+        scope: Whether window and z-score statistics come from the `slice` or from its whole `volume`. A slice without
+            volume is a volume of one.
+        window: `percentile`, or `fixed` with `intensity_range`.
+        percentiles: Lower and upper percentile of all pixels of a channel that become 0 and 1.
+        intensity_range: Lower and upper gray value that become 0 and 1.
+        zscore: Subtract the mean and divide by the standard deviation of each channel; `image_mean` and `image_std`
+            then play no part.
+        image_mean: Subtracted from each channel.
+        image_std: Divides each channel.
+        orientation: How the slices of the training set lie: where columns, rows and slices point, or `as stored`; a
+            reader turns other scans into this.
+        problem_type: The model's: tells `post_process_semantic_segmentation` whether labels overlap.
+    """
+
+    model_input_names = ["pixel_values"]  # noqa: RUF012
+
+    def __init__(
+        self,
+        size: dict[str, int] | None = None,
+        size_divisor: int | None = None,
+        num_channels: int = 3,
+        neighbors: int = 0,
+        scope: str = "slice",
+        window: str = "percentile",
+        percentiles: Sequence[float] = (0.0, 99.5),
+        intensity_range: Sequence[float] | None = None,
+        zscore: bool = False,
+        image_mean: Sequence[float] | None = None,
+        image_std: Sequence[float] | None = None,
+        orientation: str = "LPS",
+        problem_type: str = SINGLE_LABEL,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if size is None and size_divisor is None:
+            size = {"height": 256, "width": 256}
+        self.size = size
+        self.size_divisor = size_divisor
+        self.num_channels = num_channels
+        self.neighbors = neighbors
+        self.scope = scope
+        self.window = window
+        self.percentiles = list(percentiles)
+        self.intensity_range = None if intensity_range is None else list(intensity_range)
+        self.zscore = zscore
+        self.image_mean = [0.5] * num_channels if image_mean is None else list(image_mean)
+        self.image_std = [0.5] * num_channels if image_std is None else list(image_std)
+        self.orientation = orientation
+        self.problem_type = problem_type
+        self._check()
+
+    def _check(self) -> None:
+        """Raise ValueError for settings that contradict themselves, and say what is allowed."""
+        if self.size is not None and self.size_divisor is not None:
+            raise ValueError("give size to resize or size_divisor to pad, not both")
+        if self.size is not None and (set(self.size) != {"height", "width"} or min(self.size.values()) < 1):
+            raise ValueError(f"size must be {{'height': H, 'width': W}} in pixels, got {self.size}")
+        for name, least in (("size_divisor", 1), ("num_channels", 1), ("neighbors", 0)):
+            if getattr(self, name) is not None and getattr(self, name) < least:
+                raise ValueError(f"{name} must be {least} or above, got {getattr(self, name)}")
+        choices = {
+            "scope": ("slice", "volume"),
+            "window": ("percentile", "fixed"),
+            "problem_type": (SINGLE_LABEL, MULTI_LABEL),
+        }
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be {' or '.join(map(repr, allowed))}, got {getattr(self, name)!r}")
+        if self.window == "fixed" and (self.intensity_range is None or not _ascend(self.intensity_range)):
+            raise ValueError(f"window='fixed' needs intensity_range=(low, high), got {self.intensity_range}")
+        if not _ascend(self.percentiles) or self.percentiles[0] < 0 or self.percentiles[1] > 100:
+            raise ValueError(f"percentiles must be (low, high) between 0 and 100, got {self.percentiles}")
+        total = self.num_channels * (2 * self.neighbors + 1)
+        for name in ("image_mean", "image_std"):
+            if len(getattr(self, name)) not in (1, self.num_channels, total):
+                raise ValueError(f"{name} must hold one number for each of {self.num_channels} channels")
+        if min(self.image_std) <= 0:
+            raise ValueError(f"image_std must be above 0, got {self.image_std}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings; which class reads them stands in config.json."""
+        settings = super().to_dict()
+        settings.pop("auto_map", None)
+        settings.pop("image_processor_type", None)
+        return settings
+
+    def preprocess(
+        self,
+        images: ImageLike | Sequence[ImageLike],
+        segmentation_maps: ImageLike | Sequence[ImageLike] | None = None,
+        volume_ids: Sequence[Hashable] | None = None,
+        do_normalize: bool = True,
+        return_tensors: str | None = None,
+    ) -> BatchFeature:
+        """Prepare slices, and their masks alongside.
+
+        Args:
+            images: One slice or a list of slices: PIL images, arrays (H, W) or (H, W, C), tensors (H, W) or (C, H, W).
+            segmentation_maps: One label a pixel (H, W), or overlapping labels (L, H, W), for each slice.
+            volume_ids: Slices with the same entry form one volume, in the order given; each is alone without it.
+            do_normalize: False leaves out mean and standard deviation, for training that calls `normalize` later.
+            return_tensors: `pt` or `np`.
+
+        Returns:
+            `pixel_values` (B, C, H, W) float32 and, with masks, `labels`: (B, H, W) int64 or (B, L, H, W) float32.
+        """
+        slices = [to_channels_first(image, self.num_channels, number) for number, image in enumerate(to_list(images))]
+        if not slices:
+            raise ValueError("images is empty: give one slice or more")
+        volumes = _group(slices, volume_ids)
+        pixel_values = self._prepare(slices, volumes if self.scope == "volume" else [[i] for i in range(len(slices))])
+        if self.neighbors:
+            pixel_values = pixel_values[_find_neighbors(volumes, self.neighbors)].flatten(1, 2)
+        if do_normalize:
+            for pixels in pixel_values:  # slice by slice: each stays in the processor's cache
+                self._normalize_in_place(pixels)
+        data = {"pixel_values": pixel_values}
+        if segmentation_maps is not None:
+            data["labels"] = self._prepare_masks(to_list(segmentation_maps), slices)
+        return BatchFeature(data=data, tensor_type=return_tensors)
+
+    def _prepare(self, slices: list[Tensor], groups: list[list[int]]) -> Tensor:
+        """Window, z-score and fit slices (C, H, W) to (B, C, H, W); each group of indices shares its statistics."""
+        values = [torch.empty(0)] * len(slices)
+        for group in groups:
+            members = [slices[index] for index in group]
+            out = torch.empty(len(members), *members[0].shape)
+            apply_window(members, self.intensity_range if self.window == "fixed" else None, self.percentiles, out)
+            if self.zscore:
+                apply_zscore(out)
+            fitted = self._fit(out, "bilinear")
+            for index, pixels in zip(group, fitted, strict=True):
+                values[index] = pixels
+        if len(groups) == 1 and groups[0] == list(range(len(slices))):
+            return fitted
+        return _stack(values, "images")
+
+    def _fit(self, values: Tensor, mode: str) -> Tensor:
+        """Resize (S, C, H, W) to `size`, or pad it to a multiple of `size_divisor`."""
+        height, width = values.shape[-2:]
+        if self.size is None:
+            bottom, right = -height % self.size_divisor, -width % self.size_divisor
+            return F.pad(values, (0, right, 0, bottom)) if bottom or right else values
+        target = (self.size["height"], self.size["width"])
+        if (height, width) == target:
+            return values
+        if mode == "nearest":
+            return F.interpolate(values, size=target, mode="nearest-exact")
+        return F.interpolate(values, size=target, mode="bilinear", antialias=True)
+
+    def normalize(self, pixel_values: Tensor) -> Tensor:
+        """Subtract the mean and divide by the standard deviation of each channel of (B, C, H, W), on its device.
+
+        Nothing to do after a z-score, which needed the original volume.
+        """
+        return self._normalize_in_place(pixel_values.clone())
+
+    def _normalize_in_place(self, pixel_values: Tensor) -> Tensor:
+        if not self.zscore:
+            mean, std = (
+                pixel_values.new_tensor(values).repeat(pixel_values.shape[-3] // len(values)).view(-1, 1, 1)
+                for values in (self.image_mean, self.image_std)
+            )
+            pixel_values.sub_(mean).div_(std)
+        return pixel_values
+
+    def _prepare_masks(self, masks: list[ImageLike], slices: list[Tensor]) -> Tensor:
+        if len(masks) != len(slices):
+            raise ValueError(f"{len(masks)} segmentation_maps for {len(slices)} images: give one each")
+        labels = []
+        for number, (mask, pixels) in enumerate(zip(masks, slices, strict=True)):
+            values = to_tensor(mask)
+            if values.ndim not in (2, 3) or values.shape[-2:] != pixels.shape[-2:]:
+                raise ValueError(
+                    f"segmentation_maps[{number}] is {tuple(values.shape)}, its image {tuple(pixels.shape[-2:])}: "
+                    "give (H, W), or (L, H, W) for overlapping labels"
+                )
+            fitted = self._fit(values.reshape(1, -1, *values.shape[-2:]).float(), "nearest")[0]
+            labels.append(fitted[0].long() if values.ndim == 2 else fitted)
+        return _stack(labels, "segmentation_maps")
+
+    def post_process_semantic_segmentation(
+        self,
+        outputs: Any,
+        target_sizes: Sequence[tuple[int, int]] | None = None,
+        return_probabilities: bool = False,
+        threshold: float = 0.5,
+        problem_type: str | None = None,
+    ) -> list[Tensor]:
+        """Bring the model's answer back to the original height and width.
+
+        Args:
+            outputs: What a segmenter returned.
+            target_sizes: Height and width of each original slice; the model's own without it.
+            return_probabilities: Return the probabilities of all labels instead of masks.
+            threshold: A pixel belongs to a label from this probability; see `to_masks`.
+            problem_type: The model's; the processor's own without it.
+
+        Returns:
+            For each slice label indices (H, W) int64, or bool (L, H, W) for overlapping labels, or float (L, H, W)
+            probabilities.
+        """
+        logits = outputs.logits
+        if target_sizes is not None and len(target_sizes) != len(logits):
+            raise ValueError(f"{len(target_sizes)} target_sizes for {len(logits)} slices: give one each")
+        overlapping = (problem_type or self.problem_type) == MULTI_LABEL
+        results = []
+        for number, probabilities in enumerate(to_probabilities(logits, overlapping).split(1)):
+            if target_sizes is not None:
+                probabilities = self._fit_back(probabilities, target_sizes[number])
+            result = probabilities if return_probabilities else to_masks(probabilities, threshold, overlapping)
+            results.append(result[0])
+        return results
+
+    def _fit_back(self, values: Tensor, size: tuple[int, int]) -> Tensor:
+        """Undo `_fit` on (1, L, H, W)."""
+        height, width = int(size[0]), int(size[1])
+        if self.size is None:
+            return values[..., :height, :width]
+        if tuple(values.shape[-2:]) == (height, width):
+            return values
+        return F.interpolate(values, size=(height, width), mode="bilinear", align_corners=False)
+
+
+def _ascend(limits: Sequence[float]) -> bool:
+    return len(limits) == 2 and limits[0] < limits[1]
+
+
+def _group(slices: list[Tensor], volume_ids: Sequence[Hashable] | None) -> list[list[int]]:
+    """Return the indices of each volume's slices, in the order given."""
+    if volume_ids is None:
+        return [[index] for index in range(len(slices))]
+    if len(volume_ids) != len(slices):
+        raise ValueError(f"{len(volume_ids)} volume_ids for {len(slices)} images: give one each")
+    volumes: dict[Hashable, list[int]] = {}
+    for index, name in enumerate(volume_ids):
+        volumes.setdefault(name, []).append(index)
+    for name, indices in volumes.items():
+        if len({slices[index].shape for index in indices}) > 1:
+            raise ValueError(f"volume {name!r} has slices of different sizes: give them different volume_ids")
+    return list(volumes.values())
+
+
+def _find_neighbors(volumes: list[list[int]], neighbors: int) -> Tensor:
+    """Return the index of each slice's neighbors and its own, (B, 2 * neighbors + 1), in the volume's order."""
+    rows: dict[int, list[int]] = {}
+    for indices in volumes:
+        padded = [indices[0]] * neighbors + indices + [indices[-1]] * neighbors
+        for position, index in enumerate(indices):
+            rows[index] = padded[position : position + 2 * neighbors + 1]
+    return torch.tensor([rows[index] for index in range(len(rows))])
+
+
+def _stack(slices: list[Tensor], name: str) -> Tensor:
+    if len({pixels.shape for pixels in slices}) > 1:
+        raise ValueError(f"{name} have different sizes after padding: set the processor's size, or call it for each")
+    return torch.stack(slices)

@@ -1,0 +1,94 @@
+"""What masks measure: areas, boxes, volumes, diameters, and the heart's ejection fraction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial.distance import pdist
+
+VENTRICLES = ("left ventricle", "right ventricle")
+
+
+def measure_slice(mask: np.ndarray, spacing: tuple | None) -> dict[str, Any]:
+    """Area and box [left, top, width, height] of a slice's mask (H, W), which is not empty."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    pixels = int(mask.sum())
+    left, top = int(columns[0]), int(rows[0])
+    return {
+        "area_mm2": round(pixels * spacing[0] * spacing[1], 2) if spacing else None,
+        "area_pixels": pixels,
+        "box": [left, top, int(columns[-1]) - left + 1, int(rows[-1]) - top + 1],
+    }
+
+
+def measure_volume(mask: np.ndarray, spacing: tuple | None) -> dict[str, Any]:
+    """Volume, largest diameter within a slice, first and last slice (0-based) of a mask (S, H, W)."""
+    present = np.flatnonzero(mask.any(axis=(1, 2)))
+    voxels = int(mask.sum())
+    diameter = largest_diameter(mask[present], spacing[:2] if spacing else (1.0, 1.0))
+    return {
+        "ml": _milliliters(voxels, spacing),
+        "voxels": voxels,
+        "largest_diameter_mm": round(diameter, 2) if spacing else None,
+        "largest_diameter_pixels": None if spacing else round(diameter, 2),
+        "first_slice": int(present[0]) if len(present) else None,
+        "last_slice": int(present[-1]) if len(present) else None,
+    }
+
+
+def largest_diameter(mask: np.ndarray, spacing: tuple[float, float]) -> float:
+    """The longest straight line between pixel corners within one connected region of one slice of a mask (S, H, W)."""
+    best = 0.0
+    for page in mask:
+        regions, _ = ndimage.label(page, np.ones((3, 3)))
+        for index, box in enumerate(ndimage.find_objects(regions), start=1):
+            height, width = (part.stop - part.start for part in box)
+            if np.hypot(height * spacing[0], width * spacing[1]) > best:
+                best = max(best, _diameter(regions[box] == index, spacing))
+    return best
+
+
+def _diameter(region: np.ndarray, spacing: tuple[float, float]) -> float:
+    """Of one region: only the first and last pixel of each row can be an end of the longest line."""
+    rows = np.flatnonzero(region.any(axis=1))
+    first = region[rows].argmax(axis=1)
+    last = region.shape[1] - region[rows, ::-1].argmax(axis=1)
+    corners = np.concatenate([np.stack([rows + down, side], axis=1) for down in (0, 1) for side in (first, last)])
+    return float(pdist(np.unique(corners, axis=0) * np.asarray(spacing)).max())
+
+
+def measure_cine(masks: dict[str, np.ndarray], spacing: tuple | None, phases: int) -> dict[str, Any] | None:
+    """Volumes over time; with a left ventricle, end diastole (largest), end systole (smallest) and ejection fraction.
+
+    Args:
+        masks: by label (T * S, H, W), time point after time point.
+    """
+    if phases < 2:
+        return None
+    voxels = {label: mask.reshape(phases, -1).sum(axis=1) for label, mask in masks.items()}
+    cine: dict[str, Any] = {
+        "ml_by_phase": {label: [_milliliters(n, spacing) for n in v] for label, v in voxels.items()}
+    }
+    cine["voxels_by_phase"] = {label: [int(n) for n in counts] for label, counts in voxels.items()}
+    left = voxels.get(VENTRICLES[0])
+    if left is None or not left.any():
+        return cine
+    diastole, systole = int(left.argmax()), int(left.argmin())
+    cine |= {"end_diastole_phase": diastole, "end_systole_phase": systole}
+    for label in VENTRICLES:
+        if label in voxels and voxels[label][diastole]:
+            full, empty = int(voxels[label][diastole]), int(voxels[label][systole])
+            cine[label] = {
+                "edv_ml": _milliliters(full, spacing),
+                "esv_ml": _milliliters(empty, spacing),
+                "ef_percent": round(100 * (full - empty) / full, 1),
+            }
+    return cine
+
+
+def _milliliters(voxels: int, spacing: tuple | None) -> float | None:
+    if spacing is None or spacing[2] is None:
+        return None
+    return round(float(voxels * spacing[0] * spacing[1] * spacing[2] / 1000), 3)

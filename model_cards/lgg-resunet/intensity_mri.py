@@ -1,0 +1,68 @@
+"""Gray values to the numbers that models take: windows and z-scores of a slice or of a whole volume."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+MOST_PIXELS = 2**20  # percentiles of larger channels are taken from every second, third … row
+
+
+def apply_window(
+    slices: list[Tensor], intensity_range: Sequence[float] | None, percentiles: Sequence[float], out: Tensor
+) -> None:
+    """Map the window of gray values to 0..1 and clip; a channel of one value becomes 0.
+
+    Args:
+        slices: Slices (C, H, W) of any number type, which share their window.
+        intensity_range: Fixed limits; percentiles of the pixels without them.
+        percentiles: Lower and upper percentile, of each channel.
+        out: float32 (S, C, H, W), written slice by slice, so that each stays in the processor's cache.
+    """
+    if intensity_range is None:
+        low, high = find_limits(slices, percentiles)
+    else:
+        low, high = (torch.tensor(float(limit)) for limit in intensity_range)
+    width = (high - low).where(high > low, 1)
+    for pixels, values in zip(slices, out, strict=True):
+        values.copy_(pixels).sub_(low).div_(width).clamp_(0, 1)
+
+
+def find_limits(slices: list[Tensor], percentiles: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """Return the lower and the upper limit of each channel, (C, 1, 1) each.
+
+    Where both fall on one value, as in a slice that is almost all background, the maximum is the upper limit.
+    """
+    channels, height, width = slices[0].shape
+    step = 1 + len(slices) * height * width // (MOST_PIXELS + 1)
+    limits = []
+    for channel in range(channels):
+        pixels = np.concatenate([pixels[channel, ::step].numpy().ravel() for pixels in slices])
+        low, high = find_percentiles(pixels, percentiles)
+        if high <= low:
+            high = max(float(pixels[channel].numpy().max()) for pixels in slices)  # torch knows no maximum of uint16
+        limits.append((low, high))
+    low, high = torch.tensor(limits, dtype=torch.float32).T.reshape(2, channels, 1, 1)
+    return low, high
+
+
+def find_percentiles(pixels: np.ndarray, percentiles: Sequence[float]) -> tuple[float, ...]:
+    """Return percentiles as `np.percentile` does, but from a histogram where gray values have 8 or 16 bits."""
+    if pixels.dtype not in (np.uint8, np.uint16):
+        return tuple(float(value) for value in np.percentile(pixels, percentiles))
+    below = np.bincount(pixels).cumsum()
+    values = []
+    for percentile in percentiles:
+        rank = percentile / 100 * (pixels.size - 1)
+        first = int(rank)
+        lower, upper = np.searchsorted(below, (first, min(first + 1, pixels.size - 1)), side="right")
+        values.append(float(lower + (rank - first) * (upper - lower)))
+    return tuple(values)
+
+
+def apply_zscore(values: Tensor) -> None:
+    """Subtract the mean and divide by the standard deviation of each channel of (S, C, H, W), in place."""
+    variance, mean = torch.var_mean(values, dim=(0, 2, 3), keepdim=True, correction=0)
+    std = variance.sqrt()
+    values.sub_(mean).div_(std.where(std > 1e-6, 1))

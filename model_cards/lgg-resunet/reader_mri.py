@@ -1,0 +1,390 @@
+"""`Reader`: a scan in, a reading out; many scans in, batches shared between them."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from huggingface_hub import snapshot_download
+from torch import Tensor
+from transformers import (
+    AutoConfig,
+    AutoImageProcessor,
+    AutoModelForImageClassification,
+    AutoModelForSemanticSegmentation,
+    PreTrainedModel,
+)
+from transformers.modeling_outputs import SemanticSegmenterOutput
+
+from .appearance_mri import describe_doubts
+from .config_checks_mri import BACKGROUND, MULTI_LABEL
+from .engine_mri import Engine, MirroringEngine, load_engine
+from .geometry_mri import ScanError
+from .reading_mri import (
+    Reading,
+    decide_stage,
+    foreground_masks,
+    highest_foreground_logit,
+    passes_gate,
+    remove_small_components,
+    slice_probability,
+    thresholds_of,
+)
+from .scan_mri import Scan, read_scan
+
+BESIDE_WEIGHTS = ["config.json", "export.json", "openvino/*", "onnx/*"]  # graphs for faster engines
+READ_AHEAD = 3  # batches of slices that are read before the model asks for them
+
+
+class Reader:
+    """Reads scans with one model.
+
+    Args:
+        model: a slice classifier, a segmenter, or both in one (two stages).
+        processor: the model's `MriImageProcessor`.
+        engine: "auto", "torch", or an engine object.
+        dtype: "auto" computes in 16 bits where the device is fast at it.
+        batch_size: slices that go through the model at once.
+        keep_probabilities: True segments every slice and keeps the probability of each pixel, so that `Reading.at` can
+            move any threshold; "segmented" keeps those of slices that pass the gate, and `look_further` adds others.
+        flips: read each slice and its mirror image, and average: twice the time, answers that are a little steadier.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        processor: Any,
+        engine: str | Engine = "auto",
+        dtype: str | torch.dtype = "auto",
+        batch_size: int = 16,
+        keep_probabilities: bool | str = False,
+        folder: str | Path | None = None,
+        flips: bool = False,
+    ):
+        if batch_size < 1:
+            raise ValueError(f"batch_size {batch_size}: must be at least 1")
+        if keep_probabilities not in (True, False, "segmented"):
+            raise ValueError(f"keep_probabilities {keep_probabilities!r}: must be True, False or 'segmented'")
+        self.config = model.config
+        self.revision = getattr(model.config, "_commit_hash", None)
+        self.processor = processor
+        if isinstance(engine, str):
+            engine = load_engine(model, engine, dtype, folder or self.config.name_or_path or None)
+        self.engine = MirroringEngine(engine) if flips else engine
+        self.flips = flips
+        self.batch_size = batch_size
+        self.keep_probabilities = keep_probabilities
+        self.overlapping = self.config.problem_type == MULTI_LABEL
+        self.foreground = {}
+        if self.engine.segment is not None:  # with one label a pixel, label 0 is the background, whatever its name
+            first = 0 if self.overlapping else 1
+            labels = {index: self.config.id2label[index] for index in range(first, len(self.config.id2label))}
+            self.foreground = {index: label for index, label in labels.items() if label != BACKGROUND}
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        device: str | torch.device | None = None,
+        trust_remote_code: bool = False,
+        revision: str | None = None,
+        **options: Any,
+    ) -> Reader:
+        """Load a model with its processor from a folder or the Hub.
+
+        Args:
+            device: where to compute; the GPU if there is one.
+            trust_remote_code: run the code beside the weights, where this package is not installed.
+            **options: of `Reader`: engine, dtype, batch_size, keep_probabilities, flips.
+        """
+        folder = find_folder(name_or_path, revision)
+        if folder != Path(name_or_path):  # one commit for code, weights and graphs, whatever is pushed meanwhile
+            revision = folder.name
+        where = {"trust_remote_code": trust_remote_code, "revision": revision}
+        config = AutoConfig.from_pretrained(name_or_path, **where)
+        auto = AutoModelForSemanticSegmentation
+        if config.model_type == "mri_slice_classifier":
+            auto = AutoModelForImageClassification
+        model = auto.from_pretrained(name_or_path, **where)
+        processor = AutoImageProcessor.from_pretrained(name_or_path, **where)
+        reader = cls(model.to(device or best_device()), processor, folder=folder, **options)
+        reader.revision = revision
+        return reader
+
+    def read_scan(self, source: Any, **options: Any) -> Scan:
+        """`read_scan` with the channels and the orientation that the model was trained with."""
+        processor = self.processor
+        return read_scan(
+            source, **{"num_channels": processor.num_channels, "orientation": processor.orientation} | options
+        )
+
+    def __call__(self, source: Any, **options: Any) -> Reading:
+        """Read one scan.
+
+        Args:
+            source: whatever `read_scan` takes, or a `Scan`.
+            **options: of `read_scan`: spacing, series.
+        """
+        return next(self.batch([self.read_scan(source, **options)]))
+
+    def batch(self, scans: Iterable[Any], errors: str = "raise", **options: Any) -> Iterator[Reading | ScanError]:
+        """Read many scans, in order; the next ones are read and decoded while the model runs.
+
+        Args:
+            errors: "raise" stops at the first scan that fails; "yield" puts its ScanError in its place.
+            **options: of `read_scan`, for every scan.
+        """
+        if errors not in ("raise", "yield"):
+            raise ValueError(f"errors {errors!r}: must be 'raise' or 'yield'")
+        waiting: deque[_Work | ScanError] = deque()
+        queues = _Queues(self)
+        for work in self._read_ahead(scans, options):
+            if isinstance(work, ScanError) and errors == "raise":
+                raise work
+            waiting.append(work)
+            if isinstance(work, _Work):
+                queues.add(work)
+            if sum(len(work) for work in waiting if isinstance(work, _Work)) > READ_AHEAD * self.batch_size:
+                queues.flush()  # bounds what waits for a batch to fill up
+            while waiting and _is_done(waiting[0]):
+                yield self._finish(waiting.popleft())
+        queues.flush()
+        while waiting:
+            yield self._finish(waiting.popleft())
+
+    def look_further(self, reading: Reading, gate_threshold: float) -> Reading:
+        """Segment the slices that another gate threshold lets in and that were not segmented yet, and only these.
+
+        Args:
+            reading: of this model, with its scan and with kept probabilities.
+            gate_threshold: the threshold of the reading that comes back.
+        """
+        unseen = reading.unseen(gate_threshold)
+        if len(unseen):
+            if reading.foreground_probability is None or reading.scan is None:
+                raise ValueError("look_further: needs a reading of a Reader(…, keep_probabilities='segmented')")
+            work = self._prepare(reading.scan, {})
+            work.gate_logit, work.mask_logit = reading.gate_logit, reading.mask_logit.copy()
+            work.foreground_probability = {
+                label: kept.copy() for label, kept in reading.foreground_probability.items()
+            }
+            queues = _Queues(self)
+            queues.segment[tuple(work.pixel_values.shape[1:])] = [(work, int(index)) for index in unseen]
+            queues.flush()
+            reading = replace(reading, mask_logit=work.mask_logit, foreground_probability=work.foreground_probability)
+        return reading.at(gate_threshold=gate_threshold)
+
+    def _read_ahead(self, scans: Iterable[Any], options: dict[str, Any]) -> Iterator[_Work | ScanError]:
+        """Prepare scans in threads, a few batches of slices ahead of the model."""
+        futures: deque[Future] = deque()
+        sources = iter(scans)
+        ahead = 2  # scans; more once it shows that they are single slices, so that memory stays flat
+        pool = ThreadPoolExecutor(max_workers=max(1, min(4, os.cpu_count() or 1)))
+        try:
+            while True:
+                futures.extend(
+                    pool.submit(self._prepare, source, options)
+                    for source in islice(sources, max(0, ahead - len(futures)))
+                )
+                if not futures:
+                    return
+                work = futures.popleft().result()
+                if isinstance(work, _Work):
+                    ahead = max(2, READ_AHEAD * self.batch_size // len(work))
+                yield work
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _prepare(self, source: Any, options: dict[str, Any]) -> _Work | ScanError:
+        """Read one scan and make it ready for the model."""
+        try:
+            scan = self.read_scan(source, **options)
+            slices, warnings = self._match_channels(scan)
+        except ScanError as error:
+            return error
+        except ImportError as error:  # a library for this format is missing: the others can still be read
+            return ScanError(str(error))
+        count = scan.slices_per_phase
+        volume_ids = [index // count for index in range(len(slices))]
+        try:
+            batch = self.processor(list(slices), volume_ids=volume_ids, return_tensors="pt")
+        except ValueError as error:
+            return ScanError(f"{scan.source}: {error}")
+        return _Work(scan, batch["pixel_values"], warnings + describe_doubts(scan.slices), self)
+
+    def _match_channels(self, scan: Scan) -> tuple[np.ndarray, list[str]]:
+        """Repeat a gray scan for a model of several channels, and take one channel where all are the same."""
+        wanted, slices = self.processor.num_channels, scan.slices
+        given = slices.shape[-1]
+        if given == wanted:
+            return slices, []
+        if given == 1:
+            return np.repeat(slices, wanted, axis=-1), [
+                f"the scan has one channel, the model {wanted}: repeated; expect less than with all {wanted}"
+            ]
+        if wanted == 1 and bool((slices == slices[..., :1]).all()):
+            return slices[..., :1], []
+        raise ScanError(
+            f"{scan.source}: has {given} channels, the model takes {wanted}; give the channels of its training"
+        )
+
+    def _finish(self, work: _Work | ScanError) -> Reading | ScanError:
+        if isinstance(work, ScanError):
+            return work
+        scan, thresholds = work.scan, thresholds_of(self.config)
+        passed = passes_gate(work.gate_logit, thresholds["gate_threshold"], len(work))
+        if self.engine.segment is None:
+            passed[:] = False
+        mask_logit = None if work.mask_logit is None else np.where(passed, work.mask_logit, np.nan)
+        return Reading(
+            probability=slice_probability(work.gate_logit, mask_logit, thresholds),
+            stage=decide_stage(work.masks, passed),
+            masks=work.masks,
+            spacing=scan.spacing,
+            geometry=scan.geometry,
+            source=scan.source,
+            phases=scan.phases,
+            warnings=[*scan.warnings, *work.warnings],
+            model={
+                "id": self.config.name_or_path or None,
+                "revision": self.revision,
+                "engine": self.engine.name,
+                "precision": self.engine.precision,
+                **({"flips": True} if self.flips else {}),
+            },
+            thresholds=thresholds,
+            gate_logit=work.gate_logit,
+            mask_logit=work.mask_logit,
+            foreground_probability=work.foreground_probability,
+            overlapping=self.overlapping,
+            scan=scan,
+        )
+
+
+class _Work:
+    """A scan on its way through the model."""
+
+    def __init__(self, scan: Scan, pixel_values: Tensor, warnings: list[str], reader: Reader):
+        self.scan, self.pixel_values, self.warnings = scan, pixel_values, warnings
+        count, shape = len(scan.slices), scan.slices.shape[:3]
+        self.left = count  # slices without an answer
+        self.gate_logit = None if reader.engine.gate is None else np.zeros(count, np.float32)
+        self.mask_logit = None if reader.engine.segment is None else np.full(count, np.nan, np.float32)
+        self.masks = {label: np.zeros(shape, bool) for label in reader.foreground.values()}
+        self.foreground_probability = None
+        if reader.keep_probabilities:
+            self.foreground_probability = {label: np.zeros(shape, np.float16) for label in self.masks}
+
+    def __len__(self) -> int:
+        return len(self.scan.slices)
+
+
+def _is_done(work: _Work | ScanError) -> bool:
+    return isinstance(work, ScanError) or work.left == 0
+
+
+class _Queues:
+    """Slices of any scan that wait for the gate or for the segmenter, until they fill a batch of one shape."""
+
+    def __init__(self, reader: Reader):
+        self.reader = reader
+        self.thresholds = thresholds_of(reader.config)
+        self.gate: dict[tuple, list[tuple[_Work, int]]] = {}
+        self.segment: dict[tuple, list[tuple[_Work, int]]] = {}
+
+    def add(self, work: _Work) -> None:
+        """Queue a scan's slices, and run the batches that are full."""
+        first = self.segment if self.reader.engine.gate is None else self.gate
+        shape = tuple(work.pixel_values.shape[1:])
+        first.setdefault(shape, []).extend((work, index) for index in range(len(work)))
+        self._run(self.reader.batch_size)
+
+    def flush(self) -> None:
+        """Run everything that waits."""
+        self._run(1)
+
+    def _run(self, at_least: int) -> None:
+        for queue, run in ((self.gate, self._run_gate), (self.segment, self._run_segment)):
+            for shape in list(queue):
+                while len(queue[shape]) >= at_least:
+                    batch, queue[shape] = (
+                        queue[shape][: self.reader.batch_size],
+                        queue[shape][self.reader.batch_size :],
+                    )
+                    run(batch, shape)
+                if not queue[shape]:
+                    del queue[shape]
+
+    def _run_gate(self, batch: list[tuple[_Work, int]], shape: tuple) -> None:
+        reader = self.reader
+        logits = reader.engine.gate(_slices(batch)).float().cpu().numpy()
+        tumor = logits[:, 1] - logits[:, 0]
+        passed = passes_gate(tumor, self.thresholds["gate_threshold"], len(tumor))
+        for (work, index), logit, goes_on in zip(batch, tumor, passed, strict=True):
+            work.gate_logit[index] = logit
+            if reader.engine.segment is not None and (goes_on or reader.keep_probabilities is True):
+                self.segment.setdefault(shape, []).append((work, index))
+            else:
+                work.left -= 1
+
+    def _run_segment(self, batch: list[tuple[_Work, int]], shape: tuple) -> None:
+        reader = self.reader
+        logits = reader.engine.segment(_slices(batch))
+        sizes = [work.scan.slices.shape[1:3] for work, _ in batch]
+        pages = [logits]
+        if reader.processor.size is None:  # slices were padded, and what lies in the padding says nothing of them
+            pages = [page[None, :, :height, :width] for page, (height, width) in zip(logits, sizes, strict=True)]
+        foreground = list(reader.foreground)
+        highest = np.concatenate([highest_foreground_logit(page, foreground, reader.overlapping) for page in pages])
+        probabilities = reader.processor.post_process_semantic_segmentation(
+            SemanticSegmenterOutput(logits=logits),
+            target_sizes=sizes,
+            return_probabilities=True,
+            problem_type=reader.config.problem_type,
+        )
+        for (work, index), logit, probability in zip(batch, highest, probabilities, strict=True):
+            work.left -= 1
+            work.mask_logit[index] = logit
+            if work.foreground_probability is not None:
+                probability = probability.half().float()  # what is kept decides, so that `Reading.at` agrees
+                for place, label in reader.foreground.items():
+                    work.foreground_probability[label][index] = probability[place].cpu().numpy()
+            if work.gate_logit is not None and not passes_gate(
+                work.gate_logit[index : index + 1], self.thresholds["gate_threshold"], 1
+            ):
+                continue  # segmented only to keep its probabilities
+            found = {label: probability[place] for place, label in reader.foreground.items()}
+            for label, mask in foreground_masks(found, self.thresholds["mask_threshold"], reader.overlapping).items():
+                work.masks[label][index] = remove_small_components(mask, self.thresholds["smallest_lesion"])
+
+
+def _slices(batch: list[tuple[_Work, int]]) -> list[Tensor]:
+    return [work.pixel_values[index] for work, index in batch]
+
+
+def find_folder(name_or_path: str | Path, revision: str | None = None) -> Path:
+    """Return a model's folder; of a model on the Hub the cached one, named by its commit, with exported graphs."""
+    folder = Path(name_or_path)
+    if folder.is_dir():
+        if not (folder / "config.json").exists():
+            fix = f"give {folder / 'bundle'}" if (folder / "bundle").is_dir() else "give a folder with config.json"
+            raise OSError(f"{name_or_path}: holds no model; {fix}")
+        return folder
+    if folder.is_absolute() or len(folder.parts) != 2:
+        raise OSError(f"{name_or_path}: no such folder; give one that holds a model, or a Hub id such as user/model")
+    return Path(snapshot_download(str(name_or_path), revision=revision, allow_patterns=BESIDE_WEIGHTS))
+
+
+def best_device() -> str:
+    """The fastest device of this machine."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
