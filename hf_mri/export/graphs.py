@@ -1,17 +1,19 @@
 """From PyTorch to graphs: one for the gate, one for the segmenter, with any batch, height and width."""
 
+import copy
 import logging
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
+from timm.layers import Conv2dSame
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from hf_mri.export.inputs import Slices
 from hf_mri.modeling.engine_mri import stages_of
-from hf_mri.modeling.engine_openvino_mri import SIDE_MULTIPLE, STAGES
+from hf_mri.modeling.engine_openvino_mri import STAGES, side_multiple
 
 ENDINGS = {"openvino": "xml", "onnx": "onnx"}
 FORMATS = tuple(ENDINGS)
@@ -53,17 +55,50 @@ def convert_stages(model: PreTrainedModel, kind: str, folder: Path, slices: Slic
     for stage, network in zip(STAGES, stages_of(model), strict=True):
         if network is not None:
             paths[stage] = folder / f"{stage}.{ENDINGS[kind]}"
-            _convert(Logits(network).eval(), kind, paths[stage], slices.gate[:2], network.fixed_size is not None)
+            multiple = None if network.fixed_size else side_multiple(network)
+            _convert(Logits(with_plain_padding(network)).eval(), kind, paths[stage], slices.gate[:2], multiple)
     return paths
 
 
-def _convert(network: nn.Module, kind: str, path: Path, example: Tensor, fixed_size: bool) -> None:
+def with_plain_padding(network: PreTrainedModel) -> PreTrainedModel:
+    """A copy whose "same" convolutions pad by fixed numbers, as they do for sides that divide evenly at every level.
+
+    timm works the padding out from the side, which costs `torch.export` minutes of algebra for sides without a number.
+    """
+    network = copy.deepcopy(network)
+    for name, module in list(network.named_modules()):
+        if isinstance(module, Conv2dSame):
+            plain = nn.Conv2d(
+                module.in_channels,
+                module.out_channels,
+                module.kernel_size,
+                module.stride,
+                dilation=module.dilation,
+                groups=module.groups,
+                bias=module.bias is not None,
+            )
+            plain.load_state_dict(module.state_dict())
+            network.set_submodule(name, nn.Sequential(nn.ZeroPad2d(_even_padding(module)), plain))
+    return network
+
+
+def _even_padding(convolution: nn.Conv2d) -> tuple[int, int, int, int]:
+    """Zeros at the left, the right, the top and the bottom of a side that the stride divides; the odd one goes last."""
+    padding = []
+    for axis in (1, 0):
+        reach = convolution.dilation[axis] * (convolution.kernel_size[axis] - 1) + 1
+        total = max(reach - convolution.stride[axis], 0)
+        padding += [total // 2, total - total // 2]
+    return tuple(padding)
+
+
+def _convert(network: nn.Module, kind: str, path: Path, example: Tensor, multiple: int | None) -> None:
     batch = torch.export.Dim("batch", max=LARGEST_BATCH)
     axes = {0: batch}
-    if not fixed_size:
-        # The levels of a U-Net halve the size five times; sizes that divide evenly need no cases in the graph.
-        axes[2] = SIDE_MULTIPLE * torch.export.Dim("rows", max=LARGEST_SIDE // SIDE_MULTIPLE)
-        axes[3] = SIDE_MULTIPLE * torch.export.Dim("columns", max=LARGEST_SIDE // SIDE_MULTIPLE)
+    if multiple:
+        # Sides that every level halves evenly need no cases in the graph.
+        axes[2] = multiple * torch.export.Dim("rows", max=LARGEST_SIDE // multiple)
+        axes[3] = multiple * torch.export.Dim("columns", max=LARGEST_SIDE // multiple)
     if len(example) == 1:
         example = torch.cat([example, example])
     with torch.no_grad():
