@@ -1,17 +1,26 @@
 """Exported graphs: the same answers as the model, in the Reader and in the plain libraries."""
 
+import copy
 import json
 import shutil
 
 import numpy as np
 import pytest
 import torch
+from timm.layers import Conv2dSame
 
-from hf_mri import ResUNetConfig, ResUNetForSemanticSegmentation
+from hf_mri import (
+    ResUNetConfig,
+    ResUNetForSemanticSegmentation,
+    SliceClassifierConfig,
+    SliceClassifierForImageClassification,
+)
 from hf_mri.export import checks, export_model, inputs
+from hf_mri.export.checks import compare_readings, within_bounds
 from hf_mri.export.export_model import export_model as run_export
-from hf_mri.modeling.engine_mri import load_engine, stages_of
-from hf_mri.modeling.engine_openvino_mri import load_openvino_engine
+from hf_mri.export.graphs import EXACT_CONVOLUTIONS, with_plain_padding
+from hf_mri.modeling.engine_mri import has_fast_bfloat16, load_engine, stages_of
+from hf_mri.modeling.engine_openvino_mri import load_openvino_engine, side_multiple
 from hf_mri.modeling.reader_mri import Reader
 from tests.reports.conftest import SIDE, make_model
 
@@ -65,6 +74,50 @@ def test_any_batch_height_and_width_give_the_models_answer(exported):
             difference = (mine(pixels) - theirs(pixels)).abs()  # graphs keep their weights in 16 bits
             assert difference.mean() < 2e-3 * theirs(pixels).std()
     assert torch.equal(engine.gate(pixels), engine.gate(list(pixels)))
+
+
+def test_same_padding_of_sides_that_divide_evenly_is_a_fixed_number():
+    config = SliceClassifierConfig(
+        backbone="test_efficientnet", downsample=2, image_size=SIDE, backbone_kwargs={"pad_type": "same"}
+    )
+    network = SliceClassifierForImageClassification(config).eval()
+    plain = with_plain_padding(network)
+    assert any(isinstance(module, Conv2dSame) for module in network.modules())
+    assert not any(isinstance(module, Conv2dSame) for module in plain.modules())
+    multiple = side_multiple(network)
+    assert multiple == 64  # the backbone divides by 32, after slices were halved
+    pixels = torch.randn(2, 3, multiple, 3 * multiple)
+    with torch.inference_mode():
+        assert torch.equal(plain(pixels).logits, network(pixels).logits)
+
+
+def test_the_first_convolutions_run_in_float32_always(exported):
+    for stage in ("gate", "segmenter"):
+        settings = {"INFERENCE_PRECISION_HINT": "bf16" if has_fast_bfloat16() else "f32"}
+        graph = openvino.Core().compile_model(exported / "openvino" / f"{stage}.xml", "CPU", settings)
+        nodes = [node.get_rt_info() for node in graph.get_runtime_model().get_ordered_ops()]
+        convolutions = [node for node in nodes if "Conv" in node["layerType"].astype(str)]
+        precisions = [node["runtimePrecision"].astype(str) for node in convolutions]
+        assert set(precisions[:EXACT_CONVOLUTIONS]) == {"f32"}
+        assert ("bf16" in precisions[EXACT_CONVOLUTIONS:]) == has_fast_bfloat16()
+
+
+def test_slices_that_the_gate_treats_otherwise_are_counted_apart(exported, noise):
+    reader = Reader.from_pretrained(exported, engine="torch", dtype="float32", device="cpu")
+    reader.engine.model.config.gate_threshold = 0.5
+    other = copy.copy(reader.engine)
+    logits = torch.tensor([[0.0, 9]] * 4 + [[9.0, 0]] * 2)  # passes four slices of six
+    reader.engine.gate = lambda pixels: logits[: len(pixels)]
+    expected = [reader(noise)]
+    shifted = logits[:, [0, 1]].clone()
+    shifted[3] = shifted[4]
+    other.gate = lambda pixels: shifted[: len(pixels)]
+    parity = compare_readings(reader, other, expected)
+    assert parity["probability"] == 0
+    assert parity["gate"] == pytest.approx(1 / 6, abs=1e-4)
+    assert parity["dice"] < 1
+    assert not within_bounds(parity, "float32")
+    assert within_bounds(compare_readings(reader, reader.engine, expected), "float32")
 
 
 def test_the_reader_takes_the_engine_that_export_chose(exported, noise, tmp_path):

@@ -19,7 +19,7 @@ from hf_mri.modeling.engine_openvino_mri import STAGES, side_multiple
 
 ENDINGS = {"openvino": "xml", "onnx": "onnx"}
 FORMATS = tuple(ENDINGS)
-# The first convolutions see the finest differences of intensity: in 16 bits they alone make nearly the whole difference
+# The first convolutions see the finest differences of intensity: in 16 bits they alone make nearly all the difference
 # between a network's answers in bfloat16 and in float32. Kept in float32, they cost an eighth of the time.
 EXACT_CONVOLUTIONS = 6
 LARGEST_SIDE = 4096
@@ -88,7 +88,7 @@ def with_plain_padding(network: PreTrainedModel) -> PreTrainedModel:
 
 
 def _even_padding(convolution: nn.Conv2d) -> tuple[int, int, int, int]:
-    """Zeros at the left, the right, the top and the bottom of a side that the stride divides; the odd one goes last."""
+    """Zeros left, right, above and below where the stride divides the sides; an odd one comes last."""
     padding = []
     for axis in (1, 0):
         reach = convolution.dilation[axis] * (convolution.kernel_size[axis] - 1) + 1

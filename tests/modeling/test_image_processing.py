@@ -170,6 +170,20 @@ def test_neighbors_are_the_slices_before_and_after():
     assert torch.equal(mixed[0], torch.cat([plain[0], plain[0], plain[1]]))
 
 
+@pytest.mark.parametrize("mean", [[0.5], [0.1, 0.2], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]])
+def test_neighbors_may_share_their_memory(mean):
+    processor = MriImageProcessor(size=SIZE, num_channels=2, neighbors=1, image_mean=mean, scope="volume")
+    volume = [make_slice(channels=2) for _ in range(3)]
+    for names in ([7, 7, 7], [1, 2, 1]):
+        copied = prepare(processor, volume, volume_ids=names)
+        shared = prepare(processor, volume, volume_ids=names, share_neighbors=True)
+        assert torch.equal(shared, copied)
+        # Slice by slice one after the other, with a copy of the first and the last: where one volume is normalized
+        # before its neighbors are joined.
+        once = names == [7, 7, 7] and len(mean) <= 2
+        assert shared.untyped_storage().nbytes() == (5 * 2 if once else 3 * 6) * 16 * 16 * 4
+
+
 def test_zscore_of_slice_and_volume():
     volume = [make_slice(channels=1), make_slice(channels=1) // 2]
     for scope in ("slice", "volume"):
