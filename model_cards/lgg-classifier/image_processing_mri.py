@@ -118,6 +118,7 @@ class MriImageProcessor(BaseImageProcessor):
         segmentation_maps: ImageLike | Sequence[ImageLike] | None = None,
         volume_ids: Sequence[Hashable] | None = None,
         do_normalize: bool = True,
+        share_neighbors: bool = False,
         return_tensors: str | None = None,
     ) -> BatchFeature:
         """Prepare slices, and their masks alongside.
@@ -127,6 +128,8 @@ class MriImageProcessor(BaseImageProcessor):
             segmentation_maps: One label a pixel (H, W), or overlapping labels (L, H, W), for each slice.
             volume_ids: Slices with the same entry form one volume, in the order given; each is alone without it.
             do_normalize: False leaves out mean and standard deviation, for training that calls `normalize` later.
+            share_neighbors: The slices of a volume may share the memory of their neighbors: a third of the memory and
+                of the time, for callers that only read what they get.
             return_tensors: `pt` or `np`.
 
         Returns:
@@ -137,11 +140,14 @@ class MriImageProcessor(BaseImageProcessor):
             raise ValueError("images is empty: give one slice or more")
         volumes = _group(slices, volume_ids)
         pixel_values = self._prepare(slices, volumes if self.scope == "volume" else [[i] for i in range(len(slices))])
+        normalize_first = max(len(self.image_mean), len(self.image_std)) <= self.num_channels
+        if do_normalize and normalize_first:  # so that neighbors are not normalized again for each slice
+            self._normalize_slices(pixel_values)
         if self.neighbors:
-            pixel_values = pixel_values[_find_neighbors(volumes, self.neighbors)].flatten(1, 2)
-        if do_normalize:
-            for pixels in pixel_values:  # slice by slice: each stays in the processor's cache
-                self._normalize_in_place(pixels)
+            join = _share_neighbors if share_neighbors and normalize_first else _copy_neighbors
+            pixel_values = join(pixel_values, volumes, self.neighbors)
+        if do_normalize and not normalize_first:
+            self._normalize_slices(pixel_values)
         data = {"pixel_values": pixel_values}
         if segmentation_maps is not None:
             data["labels"] = self._prepare_masks(to_list(segmentation_maps), slices)
@@ -182,6 +188,10 @@ class MriImageProcessor(BaseImageProcessor):
         Nothing to do after a z-score, which needed the original volume.
         """
         return self._normalize_in_place(pixel_values.clone())
+
+    def _normalize_slices(self, pixel_values: Tensor) -> None:
+        for pixels in pixel_values:  # one by one: each stays in the processor's cache
+            self._normalize_in_place(pixels)
 
     def _normalize_in_place(self, pixel_values: Tensor) -> Tensor:
         if not self.zscore:
@@ -269,14 +279,25 @@ def _group(slices: list[Tensor], volume_ids: Sequence[Hashable] | None) -> list[
     return list(volumes.values())
 
 
-def _find_neighbors(volumes: list[list[int]], neighbors: int) -> Tensor:
-    """Return the index of each slice's neighbors and its own, (B, 2 * neighbors + 1), in the volume's order."""
+def _copy_neighbors(values: Tensor, volumes: list[list[int]], neighbors: int) -> Tensor:
+    """Join each slice of (B, C, H, W) with its neighbors in the volume's order: (B, (2 * neighbors + 1) * C, H, W)."""
     rows: dict[int, list[int]] = {}
     for indices in volumes:
         padded = [indices[0]] * neighbors + indices + [indices[-1]] * neighbors
         for position, index in enumerate(indices):
             rows[index] = padded[position : position + 2 * neighbors + 1]
-    return torch.tensor([rows[index] for index in range(len(rows))])
+    return values[torch.tensor([rows[index] for index in range(len(rows))])].flatten(1, 2)
+
+
+def _share_neighbors(values: Tensor, volumes: list[list[int]], neighbors: int) -> Tensor:
+    """What `_copy_neighbors` returns, of one volume as overlapping windows of it: each slice lies there once."""
+    count, channels, height, width = values.shape
+    if volumes != [list(range(count))]:
+        return _copy_neighbors(values, volumes, neighbors)
+    padded = torch.cat([values[:1]] * neighbors + [values] + [values[-1:]] * neighbors)
+    page = height * width
+    shape = (count, (2 * neighbors + 1) * channels, height, width)
+    return padded.as_strided(shape, (channels * page, page, width, 1))
 
 
 def _stack(slices: list[Tensor], name: str) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,14 +19,13 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from .engine_mri import DTYPES, TorchEngine, has_fast_bfloat16
+from .engine_mri import DTYPES, TorchEngine, has_fast_bfloat16, stages_of
 
 logger = logging.getLogger(__name__)
 
 RECORD = "export.json"
 WEIGHTS = "model.safetensors"
 STAGES = ("gate", "segmenter")
-SIDE_MULTIPLE = 32  # height and width that exported graphs of convolutional backbones take
 HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "bf16"}  # what is not int8 in an int8 graph runs in bf16
 
 
@@ -38,13 +38,14 @@ class OpenVinoEngine:
     def __init__(self, model: PreTrainedModel, graphs: dict[str, Path], precision: str):
         self.precision = precision
         self.fallback = TorchEngine(model, "float32" if precision == "float32" else "auto")
-        self.gate = self._runner(graphs.get("gate"), self.fallback.gate)
-        self.segment = self._runner(graphs.get("segmenter"), self.fallback.segment)
+        classifier, segmenter = stages_of(model)
+        self.gate = self._runner(graphs.get("gate"), classifier, self.fallback.gate)
+        self.segment = self._runner(graphs.get("segmenter"), segmenter, self.fallback.segment)
 
-    def _runner(self, path: Path | None, fallback: Any) -> Any:
+    def _runner(self, path: Path | None, network: PreTrainedModel | None, fallback: Any) -> Any:
         if path is None:
             return None
-        graph = Graph(path, self.precision)
+        graph = Graph(path, self.precision, side_multiple(network))
         return lambda pixels: graph(pixels) if graph.takes(pixels[0]) else fallback(pixels)
 
 
@@ -55,7 +56,7 @@ class Graph:
     core's cache, and no core waits for another), and slices need not be copied together.
     """
 
-    def __init__(self, path: Path, precision: str):
+    def __init__(self, path: Path, precision: str, multiple: int):
         threads = torch.get_num_threads()
         settings = {
             "INFERENCE_PRECISION_HINT": HINTS[precision] if has_fast_bfloat16() else "f32",
@@ -63,13 +64,14 @@ class Graph:
             "NUM_STREAMS": threads,
         }
         self.compiled = load_library().Core().compile_model(path, "CPU", settings)
+        self.multiple = multiple
         self.shape = self.compiled.input(0).partial_shape
         self.idle: list[Any] = []  # requests between two calls
 
     def takes(self, pixels: Tensor) -> bool:
         """Whether the graph was exported for slices of this size."""
         for given, wanted in zip(pixels.shape[-2:], list(self.shape)[-2:], strict=True):
-            fits = given % SIDE_MULTIPLE == 0 and given > SIDE_MULTIPLE if wanted.is_dynamic else given == len(wanted)
+            fits = given % self.multiple == 0 and given > self.multiple if wanted.is_dynamic else given == len(wanted)
             if not fits:
                 return False
         return True
@@ -148,6 +150,11 @@ def load_library() -> Any:
     except ImportError as error:
         raise ImportError('engine "openvino" needs OpenVINO: pip install "hf_mri[export]"') from error
     return openvino
+
+
+def side_multiple(network: PreTrainedModel) -> int:
+    """What divides the height and width that the graph of a convolutional network takes."""
+    return math.lcm(32, network.stride)
 
 
 def read_export(folder: str | Path | None) -> dict[str, Any] | None:

@@ -32,7 +32,7 @@ class SliceClassifierForImageClassification(PreTrainedModel):
         self.backbone = self.build_backbone()
         size = fixed_size(config.backbone, config.image_size // config.downsample, config.backbone_kwargs)
         self.fixed_size = size and size * config.downsample
-        self.stride = coarsest_reduction(self.backbone)
+        self.stride = coarsest_reduction(self.backbone) * config.downsample
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(self._num_features(), config.num_labels)
         self.post_init()

@@ -215,7 +215,7 @@ class Reader:
         count = scan.slices_per_phase
         volume_ids = [index // count for index in range(len(slices))]
         try:
-            batch = self.processor(list(slices), volume_ids=volume_ids, return_tensors="pt")
+            batch = self.processor(list(slices), volume_ids=volume_ids, share_neighbors=True, return_tensors="pt")
         except ValueError as error:
             return ScanError(f"{scan.source}: {error}")
         return _Work(scan, batch["pixel_values"], warnings + describe_doubts(scan.slices), self)
