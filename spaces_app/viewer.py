@@ -12,8 +12,14 @@ from hf_mri.reports.display import FLAIR, label_colors, window_volume
 
 HERE = Path(__file__).parent
 LONGEST_SIDE = 512  # pixels that are sent; the masks to download keep the scan's own size
-STAGES = {"gate": "set aside by the gate", "empty": "nothing outlined", "mask": "outlined"}
-KEY = {"mask": "outlined", "empty": "nothing found", "gate": "set aside"}
+SUSPECTED = "suspected"  # called by its probability, but nothing in it is outlined
+STAGES = {
+    "gate": "set aside by the gate",
+    "empty": "nothing outlined",
+    SUSPECTED: "suspected, nothing outlined",
+    "mask": "outlined",
+}
+KEY = {"mask": "outlined", SUSPECTED: "suspected", "empty": "nothing found", "gate": "set aside"}
 
 
 def make_viewer(elem_id: str) -> gr.HTML:
@@ -72,7 +78,7 @@ def show_reading(reading, facts: dict) -> dict:
     return {
         "maps": [encode_map([mask[at] for mask in masks]) if area else None for at, area in enumerate(areas)],
         "probability": [round(row["probability"], 4) for row in slices],
-        "stage": [row["stage"] for row in slices],
+        "stage": [SUSPECTED if row["positive"] and row["stage"] != "mask" else row["stage"] for row in slices],
         "measures": [measure(row["regions"]) for row in slices],
         "weight": [area / max(*areas, 1) for area in [*areas]],
     }

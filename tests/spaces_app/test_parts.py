@@ -97,6 +97,18 @@ def test_a_beating_heart_shows_ed_beside_es(heart_reading):
     assert len(measured["maps"]) == len(measured["probability"]) == 6
 
 
+def test_every_slice_that_the_headline_counts_is_red(heart_reading):
+    facts = heart_reading.to_dict()
+    stages = ("mask", "empty", "empty", "gate", "gate", "mask")
+    called = (True, True, False, True, False, False)
+    for page, stage, positive in zip(facts["slices"], stages, called, strict=True):
+        page |= {"stage": stage, "positive": positive}
+    shown = show_reading(heart_reading, facts)["stage"]
+    assert shown == ["mask", "suspected", "empty", "suspected", "gate", "mask"]
+    key = {entry["stage"] for entry in show_scan(heart_reading, facts, "heart", ("cine",))["key"]}
+    assert set(shown) - key == {"gate"}  # which this model has not
+
+
 def test_channels_are_windowed_apart_and_equal_ones_sent_once():
     slices = np.random.default_rng(0).integers(0, 50, (2, 8, 8, 3)).astype(np.uint8)
     slices[..., 1] += 100
