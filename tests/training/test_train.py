@@ -1,6 +1,8 @@
 """train.py end to end: what it learns, what it leaves, and how it survives."""
 
 import json
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +10,10 @@ import torch
 from safetensors.torch import load_file
 
 from hf_mri.evaluation.predictions import load_case
+from hf_mri.training import arguments
 from tests.training.conftest import GENTLE
+
+TRAIN = Path(__file__).parents[2] / "train.py"
 
 
 def read_history(run) -> list[dict]:
@@ -120,3 +125,14 @@ def test_a_single_slice_can_be_read_by_a_model_with_neighbors(train):
     reader = Reader.from_pretrained(run / "bundle")
     reading = reader(np.zeros((48, 48, 3), np.uint8))
     assert reading.masks["tumor"].shape == (1, 48, 48)
+
+
+def test_stopping_by_hand_ends_in_one_line(monkeypatch, capsys):
+    def stop():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(arguments, "parse_arguments", stop)
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_path(str(TRAIN), run_name="__main__")
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err.strip() == "train.py: stopped; go on from the last checkpoint with --resume"
