@@ -164,5 +164,5 @@ if __name__ == "__main__":
         # What went wrong is in one line; a traceback would hide it. Everything that was saved stays.
         sys.exit(f"train.py: {' '.join(str(error).split())}")
     except KeyboardInterrupt:
-        print("\ntrain.py: stopped; go on from the last checkpoint with --resume", file=sys.stderr)
+        sys.stderr.write("\ntrain.py: stopped; go on from the last checkpoint with --resume\n")
         sys.exit(130)
