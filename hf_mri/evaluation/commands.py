@@ -35,6 +35,9 @@ def evaluate(
         bool, typer.Option("--allow-seen", help="Mark patients that the model was trained on instead of failing.")
     ] = False,
     engine: Annotated[str, typer.Option(help="auto, torch or openvino, as in predict.")] = "auto",
+    flips: Annotated[
+        bool, typer.Option("--flips", help="Read each slice and its mirror image, as in predict.")
+    ] = False,
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Run the code that lies beside a model's weights.")
     ] = False,
@@ -68,6 +71,7 @@ def evaluate(
                 allow_seen=allow_seen,
                 progress=lambda slices: bar.advance(task, slices),
                 engine=engine,
+                flips=flips,
                 trust_remote_code=trust_remote_code,
             )
     typer.echo(write_headline(metrics))

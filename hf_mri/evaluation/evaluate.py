@@ -68,7 +68,7 @@ def evaluate_model(
         output: folder for metrics.json, report.html and plots; None writes nothing.
         allow_seen: mark patients that the model was trained on instead of failing.
         progress: called with the number of slices after each portion.
-        **reader_options: of `Reader.from_pretrained`: engine, dtype, device, trust_remote_code.
+        **reader_options: of `Reader.from_pretrained`: engine, dtype, device, flips, trust_remote_code.
 
     Raises:
         ValueError: unknown protocol, nothing to read, or a patient that the model has seen.

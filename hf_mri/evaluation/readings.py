@@ -127,6 +127,7 @@ def describe_engine(reader: Any, seconds: float, slices: int) -> dict[str, Any]:
         "name": reader.engine.name,
         "precision": reader.engine.precision,
         "device": reader.engine.device,
+        **({"flips": True} if reader.flips else {}),
         "threads": torch.get_num_threads(),
         "seconds": seconds,
         "slices_per_second": slices / seconds,

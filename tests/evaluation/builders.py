@@ -70,7 +70,7 @@ class BrightEngine:
         return torch.stack([torch.zeros_like(tumor), tumor], dim=1)
 
 
-def make_reader(kind: str = "two-stage", **settings: object) -> tuple[Reader, BrightEngine]:
+def make_reader(kind: str = "two-stage", flips: bool = False, **settings: object) -> tuple[Reader, BrightEngine]:
     """A Reader whose network is replaced by arithmetic."""
     config = {"two-stage": TwoStageConfig, "resunet": ResUNetConfig, "classifier": SliceClassifierConfig}[kind](
         **settings
@@ -83,7 +83,7 @@ def make_reader(kind: str = "two-stage", **settings: object) -> tuple[Reader, Br
         image_mean=[0.0] * 3,
         image_std=[1.0] * 3,
     )
-    return Reader(SimpleNamespace(config=config), processor, engine=engine), engine
+    return Reader(SimpleNamespace(config=config), processor, engine=engine, flips=flips), engine
 
 
 def write_lgg(folder: Path, patients: tuple[str, ...] = ("TCGA_CS_0001_20000101", "TCGA_DU_0002_20000101")) -> Path:

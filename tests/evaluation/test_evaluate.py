@@ -48,6 +48,15 @@ def test_the_gate_spares_the_segmenter_and_its_time_is_compared(tmp_path: Path) 
     assert engine.segmented == 14
 
 
+def test_slices_are_read_with_their_mirror_image_on_request(tmp_path: Path) -> None:
+    data = write_lgg(tmp_path)
+    reader, once = make_reader("resunet")
+    assert "flips" not in evaluate_model(reader, data, layout="lgg")["engine"]
+    reader, twice = make_reader("resunet", flips=True)
+    assert evaluate_model(reader, data, layout="lgg")["engine"]["flips"] is True
+    assert twice.segmented == 2 * once.segmented
+
+
 def test_seen_patients_and_images_are_refused_or_marked(tmp_path: Path) -> None:
     data = write_lgg(tmp_path / "raw")
     reader, _ = make_reader()
