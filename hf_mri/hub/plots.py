@@ -6,9 +6,9 @@ from hf_mri.hub.facts import BundleFacts
 
 # Plots that a bundle may hold, in the card's order. Anything else in plots/ is refused when it is published.
 CAPTIONS = {
-    "curves.png": "Loss and validation scores during training",
-    "curves-classifier.png": "Loss and validation scores during training of the classifier",
-    "curves-segmenter.png": "Loss and validation scores during training of the segmenter",
+    "curves.png": "Loss and validation scores during training, a line a fold",
+    "curves-classifier.png": "Loss and validation scores during training of the classifier, a line a fold",
+    "curves-segmenter.png": "Loss and validation scores during training of the segmenter, a line a fold",
     "dice_by_patient.png": "Dice per patient volume, lowest first",
     "dice_by_size.png": "Dice of each volume by its true size",
     "volume_agreement.png": "Volumes against the truth: difference by mean, with limits of agreement",
@@ -34,7 +34,7 @@ def draw_plots(facts: BundleFacts) -> None:
     try:
         from hf_mri.evaluation.plots import draw_plots as draw_evaluation
         from hf_mri.evaluation.plots import save_plots
-        from hf_mri.training.curves import draw_curves
+        from hf_mri.training.curves import draw_curves, list_histories
     except ImportError as error:
         raise ImportError(f'a card\'s plots need {error.name}: pip install "hf_mri[train]"') from error
 
@@ -42,9 +42,9 @@ def draw_plots(facts: BundleFacts) -> None:
     folder.mkdir(exist_ok=True)
     for name in CAPTIONS:
         (folder / name).unlink(missing_ok=True)
-    histories = facts.training.get("stages") or {"": facts.training.get("history")}
-    for stage, history in histories.items():
-        if history:
-            draw_curves(history, folder / (f"curves-{stage}.png" if stage else "curves.png"))
+    training = facts.training
+    stages = training.get("stages") or ({"": list_histories(training)} if training.get("history") else {})
+    for stage, histories in stages.items():
+        draw_curves(histories, folder / (f"curves-{stage}.png" if stage else "curves.png"))
     if facts.metrics:
         save_plots(draw_evaluation(facts.metrics), folder)

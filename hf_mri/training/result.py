@@ -12,6 +12,7 @@ from transformers.modeling_outputs import SemanticSegmenterOutput
 from hf_mri.evaluation.predictions import StoredCase, load_case, load_cases, save_case, to_mask_logit
 from hf_mri.modeling.reading_mri import highest_foreground_logit
 from hf_mri.training.arguments import TrainingArguments
+from hf_mri.training.curves import list_histories, read_fold_histories
 from hf_mri.training.data import TrainingData
 from hf_mri.training.machine import describe_code, describe_machine
 from hf_mri.training.schedule import Progress
@@ -123,7 +124,7 @@ def join_records(classifier: dict, segmenter: dict) -> dict:
         "patients": {split: sorted(patients) for split, patients in both.items()},
         "image_hashes": sorted({*classifier["image_hashes"], *segmenter["image_hashes"]}),
         "seconds": round(classifier["seconds"] + segmenter["seconds"], 1),
-        "stages": {"classifier": classifier["history"], "segmenter": segmenter["history"]},
+        "stages": {"classifier": list_histories(classifier), "segmenter": list_histories(segmenter)},
     }
 
 
@@ -161,6 +162,7 @@ def write_result(
         }
         if run:
             metrics = evaluate_folds(run, **facts)
+            training = training | {"folds": read_fold_histories(run)}
         else:
             judged = apply_thresholds(open_cases(), model.config)
             metrics = evaluate_predictions(judged, "validation", **facts)

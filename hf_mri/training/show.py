@@ -55,7 +55,7 @@ class RunDisplay:
         append_record(self.output, record)
         self.accelerator.log({key: value for key, value in record.items() if key != "step"}, step=record["step"])
         if time.monotonic() - self.drawn > REDRAW or self.budget.spent:
-            draw_curves(history, self.output / "curves.png")
+            draw_curves([history], self.output / "curves.png")
             if len(data.validation):
                 draw_examples(model, data, processor, self.accelerator, task, self.output / "examples.png")
             self.drawn = time.monotonic()

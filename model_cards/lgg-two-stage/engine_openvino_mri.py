@@ -11,6 +11,7 @@ import json
 import logging
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -36,17 +37,21 @@ class OpenVinoEngine:
     device = "cpu"
 
     def __init__(self, model: PreTrainedModel, graphs: dict[str, Path], precision: str):
-        self.precision = precision
-        self.fallback = TorchEngine(model, "float32" if precision == "float32" else "auto")
+        self.model, self.precision = model, precision
         classifier, segmenter = stages_of(model)
-        self.gate = self._runner(graphs.get("gate"), classifier, self.fallback.gate)
-        self.segment = self._runner(graphs.get("segmenter"), segmenter, self.fallback.segment)
+        self.gate = self._runner(graphs.get("gate"), classifier, "gate")
+        self.segment = self._runner(graphs.get("segmenter"), segmenter, "segment")
 
-    def _runner(self, path: Path | None, network: PreTrainedModel | None, fallback: Any) -> Any:
+    @cached_property
+    def fallback(self) -> TorchEngine:
+        """PyTorch's engine, which takes any size."""
+        return TorchEngine(self.model, "float32" if self.precision == "float32" else "auto")
+
+    def _runner(self, path: Path | None, network: PreTrainedModel | None, stage: str) -> Any:
         if path is None:
             return None
         graph = Graph(path, self.precision, side_multiple(network))
-        return lambda pixels: graph(pixels) if graph.takes(pixels[0]) else fallback(pixels)
+        return lambda pixels: graph(pixels) if graph.takes(pixels[0]) else getattr(self.fallback, stage)(pixels)
 
 
 class Graph:
