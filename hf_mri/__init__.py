@@ -2,25 +2,28 @@
 
 from importlib.metadata import version
 
-from transformers import (
-    AutoConfig,
-    AutoImageProcessor,
-    AutoModel,
-    AutoModelForImageClassification,
-    AutoModelForSemanticSegmentation,
-)
-from transformers.pipelines import PIPELINE_REGISTRY
+from .collector import paused_collector
 
-from .modeling.backbone_mri import load_imagenet_weights
-from .modeling.configuration_mri import ResUNetConfig, SliceClassifierConfig, TwoStageConfig
-from .modeling.image_processing_mri import MriImageProcessor
-from .modeling.modeling_resunet import ResUNetForSemanticSegmentation
-from .modeling.modeling_slice_classifier import SliceClassifierForImageClassification
-from .modeling.modeling_two_stage import TwoStageForSemanticSegmentation, TwoStageOutput
-from .modeling.pipeline_mri import MriPipeline
-from .modeling.reader_mri import Reader
-from .modeling.reading_mri import Reading
-from .modeling.scan_mri import read_scan
+with paused_collector():
+    from transformers import (
+        AutoConfig,
+        AutoImageProcessor,
+        AutoModel,
+        AutoModelForImageClassification,
+        AutoModelForSemanticSegmentation,
+    )
+    from transformers.pipelines import PIPELINE_REGISTRY
+
+    from .modeling.backbone_mri import load_imagenet_weights
+    from .modeling.configuration_mri import ResUNetConfig, SliceClassifierConfig, TwoStageConfig
+    from .modeling.image_processing_mri import MriImageProcessor
+    from .modeling.modeling_resunet import ResUNetForSemanticSegmentation
+    from .modeling.modeling_slice_classifier import SliceClassifierForImageClassification
+    from .modeling.modeling_two_stage import TwoStageForSemanticSegmentation, TwoStageOutput
+    from .modeling.pipeline_mri import MriPipeline
+    from .modeling.reader_mri import Reader
+    from .modeling.reading_mri import Reading
+    from .modeling.scan_mri import read_scan
 
 __version__ = version("hf_mri")
 
