@@ -11,7 +11,7 @@ import numpy as np
 
 from hf_mri.evaluation.cases import Case
 from hf_mri.evaluation.volumes import TruthVolume
-from hf_mri.modeling.reading_mri import slice_probability
+from hf_mri.modeling.decision_mri import slice_probability
 
 # Volumes are read in portions of about this many slices: enough to fill batches, little enough to stay flat.
 PORTION = 128

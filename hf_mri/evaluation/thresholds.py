@@ -16,7 +16,7 @@ from hf_mri.evaluation.threshold_table import (
     tabulate_case,
     to_logit,
 )
-from hf_mri.modeling.reading_mri import passes_gate, remove_small_components, slice_probability, thresholds_of
+from hf_mri.modeling.decision_mri import passes_gate, remove_small_components, slice_probability, thresholds_of
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from transformers.modeling_outputs import SemanticSegmenterOutput
 
 from hf_mri.evaluation.predictions import StoredCase, load_case, load_cases, save_case, to_mask_logit
-from hf_mri.modeling.reading_mri import highest_foreground_logit
+from hf_mri.modeling.decision_mri import highest_foreground_logit
 from hf_mri.training.arguments import TrainingArguments
 from hf_mri.training.curves import list_histories, read_fold_histories
 from hf_mri.training.data import TrainingData

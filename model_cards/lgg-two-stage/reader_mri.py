@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import torch
 from huggingface_hub import snapshot_download
-from torch import Tensor
 from transformers import (
     AutoConfig,
     AutoImageProcessor,
@@ -22,22 +21,14 @@ from transformers import (
     AutoModelForSemanticSegmentation,
     PreTrainedModel,
 )
-from transformers.modeling_outputs import SemanticSegmenterOutput
 
 from .appearance_mri import describe_doubts
 from .config_checks_mri import BACKGROUND, MULTI_LABEL
+from .decision_mri import decide_stage, passes_gate, slice_probability, thresholds_of
 from .engine_mri import Engine, MirroringEngine, load_engine
 from .geometry_mri import ScanError
-from .reading_mri import (
-    Reading,
-    decide_stage,
-    foreground_masks,
-    highest_foreground_logit,
-    passes_gate,
-    remove_small_components,
-    slice_probability,
-    thresholds_of,
-)
+from .queues_mri import Queues, Work, is_done
+from .reading_mri import Reading
 from .scan_mri import Scan, read_scan
 
 BESIDE_WEIGHTS = ["config.json", "export.json", "openvino/*", "onnx/*"]  # graphs for faster engines
@@ -144,17 +135,17 @@ class Reader:
         """
         if errors not in ("raise", "yield"):
             raise ValueError(f"errors {errors!r}: must be 'raise' or 'yield'")
-        waiting: deque[_Work | ScanError] = deque()
-        queues = _Queues(self)
+        waiting: deque[Work | ScanError] = deque()
+        queues = Queues(self)
         for work in self._read_ahead(scans, options):
             if isinstance(work, ScanError) and errors == "raise":
                 raise work
             waiting.append(work)
-            if isinstance(work, _Work):
+            if isinstance(work, Work):
                 queues.add(work)
-            if sum(len(work) for work in waiting if isinstance(work, _Work)) > READ_AHEAD * self.batch_size:
+            if sum(len(work) for work in waiting if isinstance(work, Work)) > READ_AHEAD * self.batch_size:
                 queues.flush()  # bounds what waits for a batch to fill up
-            while waiting and _is_done(waiting[0]):
+            while waiting and is_done(waiting[0]):
                 yield self._finish(waiting.popleft())
         queues.flush()
         while waiting:
@@ -176,13 +167,13 @@ class Reader:
             work.foreground_probability = {
                 label: kept.copy() for label, kept in reading.foreground_probability.items()
             }
-            queues = _Queues(self)
+            queues = Queues(self)
             queues.segment[tuple(work.pixel_values.shape[1:])] = [(work, int(index)) for index in unseen]
             queues.flush()
             reading = replace(reading, mask_logit=work.mask_logit, foreground_probability=work.foreground_probability)
         return reading.at(gate_threshold=gate_threshold)
 
-    def _read_ahead(self, scans: Iterable[Any], options: dict[str, Any]) -> Iterator[_Work | ScanError]:
+    def _read_ahead(self, scans: Iterable[Any], options: dict[str, Any]) -> Iterator[Work | ScanError]:
         """Prepare scans in threads, a few batches of slices ahead of the model."""
         futures: deque[Future] = deque()
         sources = iter(scans)
@@ -197,13 +188,13 @@ class Reader:
                 if not futures:
                     return
                 work = futures.popleft().result()
-                if isinstance(work, _Work):
+                if isinstance(work, Work):
                     ahead = max(2, READ_AHEAD * self.batch_size // len(work))
                 yield work
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _prepare(self, source: Any, options: dict[str, Any]) -> _Work | ScanError:
+    def _prepare(self, source: Any, options: dict[str, Any]) -> Work | ScanError:
         """Read one scan and make it ready for the model."""
         try:
             scan = self.read_scan(source, **options)
@@ -218,7 +209,7 @@ class Reader:
             batch = self.processor(list(slices), volume_ids=volume_ids, share_neighbors=True, return_tensors="pt")
         except ValueError as error:
             return ScanError(f"{scan.source}: {error}")
-        return _Work(scan, batch["pixel_values"], warnings + describe_doubts(scan.slices), self)
+        return Work(scan, batch["pixel_values"], warnings + describe_doubts(scan.slices), self)
 
     def _match_channels(self, scan: Scan) -> tuple[np.ndarray, list[str]]:
         """Repeat a gray scan for a model of several channels, and take one channel where all are the same."""
@@ -236,7 +227,7 @@ class Reader:
             f"{scan.source}: has {given} channels, the model takes {wanted}; give the channels of its training"
         )
 
-    def _finish(self, work: _Work | ScanError) -> Reading | ScanError:
+    def _finish(self, work: Work | ScanError) -> Reading | ScanError:
         if isinstance(work, ScanError):
             return work
         scan, thresholds = work.scan, thresholds_of(self.config)
@@ -267,107 +258,6 @@ class Reader:
             overlapping=self.overlapping,
             scan=scan,
         )
-
-
-class _Work:
-    """A scan on its way through the model."""
-
-    def __init__(self, scan: Scan, pixel_values: Tensor, warnings: list[str], reader: Reader):
-        self.scan, self.pixel_values, self.warnings = scan, pixel_values, warnings
-        count, shape = len(scan.slices), scan.slices.shape[:3]
-        self.left = count  # slices without an answer
-        self.gate_logit = None if reader.engine.gate is None else np.zeros(count, np.float32)
-        self.mask_logit = None if reader.engine.segment is None else np.full(count, np.nan, np.float32)
-        self.masks = {label: np.zeros(shape, bool) for label in reader.foreground.values()}
-        self.foreground_probability = None
-        if reader.keep_probabilities:
-            self.foreground_probability = {label: np.zeros(shape, np.float16) for label in self.masks}
-
-    def __len__(self) -> int:
-        return len(self.scan.slices)
-
-
-def _is_done(work: _Work | ScanError) -> bool:
-    return isinstance(work, ScanError) or work.left == 0
-
-
-class _Queues:
-    """Slices of any scan that wait for the gate or for the segmenter, until they fill a batch of one shape."""
-
-    def __init__(self, reader: Reader):
-        self.reader = reader
-        self.thresholds = thresholds_of(reader.config)
-        self.gate: dict[tuple, list[tuple[_Work, int]]] = {}
-        self.segment: dict[tuple, list[tuple[_Work, int]]] = {}
-
-    def add(self, work: _Work) -> None:
-        """Queue a scan's slices, and run the batches that are full."""
-        first = self.segment if self.reader.engine.gate is None else self.gate
-        shape = tuple(work.pixel_values.shape[1:])
-        first.setdefault(shape, []).extend((work, index) for index in range(len(work)))
-        self._run(self.reader.batch_size)
-
-    def flush(self) -> None:
-        """Run everything that waits."""
-        self._run(1)
-
-    def _run(self, at_least: int) -> None:
-        for queue, run in ((self.gate, self._run_gate), (self.segment, self._run_segment)):
-            for shape in list(queue):
-                while len(queue[shape]) >= at_least:
-                    batch, queue[shape] = (
-                        queue[shape][: self.reader.batch_size],
-                        queue[shape][self.reader.batch_size :],
-                    )
-                    run(batch, shape)
-                if not queue[shape]:
-                    del queue[shape]
-
-    def _run_gate(self, batch: list[tuple[_Work, int]], shape: tuple) -> None:
-        reader = self.reader
-        logits = reader.engine.gate(_slices(batch)).float().cpu().numpy()
-        tumor = logits[:, 1] - logits[:, 0]
-        passed = passes_gate(tumor, self.thresholds["gate_threshold"], len(tumor))
-        for (work, index), logit, goes_on in zip(batch, tumor, passed, strict=True):
-            work.gate_logit[index] = logit
-            if reader.engine.segment is not None and (goes_on or reader.keep_probabilities is True):
-                self.segment.setdefault(shape, []).append((work, index))
-            else:
-                work.left -= 1
-
-    def _run_segment(self, batch: list[tuple[_Work, int]], shape: tuple) -> None:
-        reader = self.reader
-        logits = reader.engine.segment(_slices(batch))
-        sizes = [work.scan.slices.shape[1:3] for work, _ in batch]
-        pages = [logits]
-        if reader.processor.size is None:  # slices were padded, and what lies in the padding says nothing of them
-            pages = [page[None, :, :height, :width] for page, (height, width) in zip(logits, sizes, strict=True)]
-        foreground = list(reader.foreground)
-        highest = np.concatenate([highest_foreground_logit(page, foreground, reader.overlapping) for page in pages])
-        probabilities = reader.processor.post_process_semantic_segmentation(
-            SemanticSegmenterOutput(logits=logits),
-            target_sizes=sizes,
-            return_probabilities=True,
-            problem_type=reader.config.problem_type,
-        )
-        for (work, index), logit, probability in zip(batch, highest, probabilities, strict=True):
-            work.left -= 1
-            work.mask_logit[index] = logit
-            if work.foreground_probability is not None:
-                probability = probability.half().float()  # what is kept decides, so that `Reading.at` agrees
-                for place, label in reader.foreground.items():
-                    work.foreground_probability[label][index] = probability[place].cpu().numpy()
-            if work.gate_logit is not None and not passes_gate(
-                work.gate_logit[index : index + 1], self.thresholds["gate_threshold"], 1
-            ):
-                continue  # segmented only to keep its probabilities
-            found = {label: probability[place] for place, label in reader.foreground.items()}
-            for label, mask in foreground_masks(found, self.thresholds["mask_threshold"], reader.overlapping).items():
-                work.masks[label][index] = remove_small_components(mask, self.thresholds["smallest_lesion"])
-
-
-def _slices(batch: list[tuple[_Work, int]]) -> list[Tensor]:
-    return [work.pixel_values[index] for work, index in batch]
 
 
 def find_folder(name_or_path: str | Path, revision: str | None = None) -> Path:

@@ -13,9 +13,9 @@ from huggingface_hub import HfApi
 from PIL import Image
 
 from hf_mri import MriImageProcessor, Reader, ResUNetConfig, ResUNetForSemanticSegmentation, read_scan
+from hf_mri.modeling.decision_mri import remove_small_components
 from hf_mri.modeling.engine_mri import TorchEngine, pick_dtype
 from hf_mri.modeling.geometry_mri import ScanError
-from hf_mri.modeling.reading_mri import remove_small_components
 from tests.reading.phantom_files import head, write_nifti
 from tests.reading.test_geometry import turn
 

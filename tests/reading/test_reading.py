@@ -14,14 +14,14 @@ from scipy import ndimage
 from scipy.special import expit, logit
 
 from hf_mri import Reading, read_scan
-from hf_mri.modeling.geometry_mri import Geometry
-from hf_mri.modeling.measure_mri import largest_diameter, measure_cine
-from hf_mri.modeling.reading_mri import (
+from hf_mri.modeling.decision_mri import (
     foreground_masks,
     highest_foreground_logit,
     remove_small_components,
     slice_probability,
 )
+from hf_mri.modeling.geometry_mri import Geometry
+from hf_mri.modeling.measure_mri import largest_diameter, measure_cine
 from hf_mri.modeling.run_length_mri import decode_run_length
 from tests.reading.phantom_files import head, write_nifti
 

@@ -15,8 +15,9 @@ from hf_mri import (
     SliceClassifierForImageClassification,
     TwoStageForSemanticSegmentation,
 )
+from hf_mri.modeling.decision_mri import THRESHOLDS
 from hf_mri.modeling.geometry_mri import Geometry
-from hf_mri.modeling.reading_mri import THRESHOLDS, Reading
+from hf_mri.modeling.reading_mri import Reading
 from hf_mri.modeling.scan_mri import Scan
 
 SIDE = 64
