@@ -10,7 +10,7 @@ def paused_collector() -> Iterator[None]:
     """Collect no garbage inside.
 
     Importing torch and transformers makes a million objects that all stay: looking through them again and again took
-    a quarter of the time from start to the first answer.
+    a twentieth of the time from start to the first answer.
     """
     was_enabled = gc.isenabled()
     gc.disable()

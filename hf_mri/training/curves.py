@@ -32,12 +32,13 @@ def draw_curves(histories: list[list[dict]], path: Path) -> None:
     style = {"marker": ".", "linewidth": 1.5 if len(histories) == 1 else 0.8}
     for history in histories:
         left.plot([record["epoch"] for record in history], [record["loss"] for record in history], "#2b6cb0", **style)
-        for number, name in enumerate(names):
+    for number, name in enumerate(names):
+        label = name.replace("_", " ")
+        for history in histories:
             points = [(record["epoch"], record[name]) for record in history if name in record]
             if points:
-                words = name.replace("_", " ")
-                label = None if words in right.get_legend_handles_labels()[1] else words
                 right.plot(*zip(*points, strict=True), f"C{number}", label=label, **style)
+                label = None  # the legend names each score once
     left.set(xlabel="epoch", ylabel="training loss")
     right.set(xlabel="epoch", ylabel="validation score")
     if right.lines:
