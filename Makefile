@@ -27,7 +27,7 @@ demo: setup  ## Read a phantom scan: a reading and a picture in $(OUT)/demo
 	$(BIN)/hf-mri demo --output $(OUT)/demo
 
 page: setup  ## The web page on this machine
-	$(BIN)/python spaces_app/app.py
+	$(BIN)/hf-mri page
 
 bench: setup  ## The benchmarks, one JSON object each (about half an hour on a quiet machine)
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from hf_mri.demo import draw_patient, find_bundle
+from hf_mri.commands.demo import draw_patient, find_bundle
 
 IMPORTS = "import torch, transformers, timm"
 
@@ -29,7 +29,7 @@ def main() -> None:
         scan = draw_patient(Path(scratch) / "scan")
         times: dict[str, list[float]] = {"reading": [], "imports": []}
         for number in range(1 + arguments.rounds):
-            read = ["-m", "hf_mri.cli", "predict", str(scan), "--model", arguments.model, "--only", "json"]
+            read = ["-m", "hf_mri.commands.app", "predict", str(scan), "--model", arguments.model, "--only", "json"]
             commands = {"reading": [*read, "--output", f"{scratch}/{number}"], "imports": ["-c", IMPORTS]}
             for name, command in commands.items():
                 start = time.perf_counter()

@@ -68,11 +68,15 @@ def measure(data: str, output: str, model: str | None) -> dict:
     import torch
 
     from hf_mri.evaluation.evaluate import evaluate_model
+    from hf_mri.reports.evaluation_page import write_report
+    from hf_mri.reports.worst_pictures import WorstCases
 
     torch.set_num_threads(2)
     reader = model or make_stand_in()
     ready, used = time.perf_counter(), time.process_time()
-    metrics = evaluate_model(reader, data, layout="lgg", output=output)
+    worst = WorstCases()
+    metrics = evaluate_model(reader, data, layout="lgg", observe=worst.consider)
+    write_report(metrics, worst.sort(), output)
     return {
         "imports_s": round(ready - started, 2),
         "evaluation_s": round(time.perf_counter() - ready, 2),
@@ -104,7 +108,7 @@ def main() -> None:
     if options.measure:
         print(json.dumps(measure(*options.measure, options.model)))
         return
-    from hf_mri.data.phantoms import draw_phantom
+    from hf_mri.data.phantoms.draw import draw_phantom
 
     extra = ["--model", options.model] if options.model else []
     with tempfile.TemporaryDirectory() as folder:

@@ -53,7 +53,7 @@ def measure_apart(layout: str, source: Path, repeats: int) -> dict:
 
 def measure_phantoms(layout: str, patients: list[int], repeats: int, size: int) -> list[dict]:
     """Imports of phantoms with more and more patients."""
-    from hf_mri.data.phantoms import draw_phantom
+    from hf_mri.data.phantoms.draw import draw_phantom
 
     measured = []
     for count in patients:

@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def draw_scans(folder: Path) -> tuple[Path, Path]:
     """Write one slice and a volume of 40 slices of a phantom head, 256x256 with three channels, as TIFF."""
-    from hf_mri.data.lgg_phantom import draw_head
+    from hf_mri.data.phantoms.lgg import draw_head
 
     slices, masks = draw_head(np.random.default_rng(3), 256)
     pages = [Image.fromarray(slices[index]) for index in np.linspace(0, len(slices) - 1, 40).round().astype(int)]

@@ -12,11 +12,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hf_mri.demo import draw_patient, find_bundle
+from hf_mri.commands.demo import draw_patient, find_bundle
 
 MEASURE = """
 import resource, sys
-from hf_mri.cli import main
+from hf_mri.commands.app import main
 try:
     main()
 except SystemExit as stop:

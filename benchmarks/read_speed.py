@@ -21,12 +21,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from hf_mri.data.phantoms import draw_phantom
-from hf_mri.demo import find_bundle
-from hf_mri.export.inputs import find_phantoms
-from hf_mri.modeling.engine_mri import stages_of
-from hf_mri.modeling.reader_mri import Reader
-from hf_mri.reports.predict import predict
+from hf_mri.commands.demo import find_bundle
+from hf_mri.data.phantoms.draw import draw_phantom, find_phantoms
+from hf_mri.modeling.mri_engine import stages_of
+from hf_mri.modeling.mri_reader import Reader
+from hf_mri.predict.predict import predict
 
 PEER_BATCH = 8  # its fastest here
 

@@ -19,8 +19,8 @@ from hf_mri.training.arguments import TrainingArguments
 from hf_mri.training.augmentation import Augmentation
 from hf_mri.training.machine import choose_precision, describe_machine
 from hf_mri.training.models import build_optimizer, make_average
-from hf_mri.training.rows import Rows
 from hf_mri.training.sampling import make_generator
+from hf_mri.training.slice_cache import Rows
 
 SIZE = 256
 MODELS = {

@@ -16,8 +16,8 @@ from hf_mri import (
     SliceClassifierForImageClassification,
     TwoStageForSemanticSegmentation,
 )
-from hf_mri.cli import build_app
-from hf_mri.data.phantoms import draw_phantom
+from hf_mri.commands.app import build_app
+from hf_mri.data.phantoms.draw import draw_phantom
 from hf_mri.hub.bundle import write_bundle
 from hf_mri.training.arguments import TrainingArguments
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from hf_mri.data.audit import audit_splits, unpack_hashes
 from hf_mri.data.datasets_table import DatasetEntry, get_dataset_entry
 from hf_mri.data.png import decode_picture
-from hf_mri.data.rows import Row
+from hf_mri.data.sources import Row
 from hf_mri.data.splits import SPLITS, split_patients
 
 logger = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from hf_mri.data.empty_slices import choose_rows, read_share
 from hf_mri.data.hashes import describe_picture, hash_pixels
 from hf_mri.data.parquet_files import build_schema, write_shards
 from hf_mri.data.png import encode_png
-from hf_mri.data.rows import BadFile, Row, Source, Volume, open_source
+from hf_mri.data.sources import BadFile, Row, Source, Volume, open_source
 from hf_mri.data.splits import FOLDS, SPLITS, check_protocol, make_folds, split_patients
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ import numpy as np
 from isal import isal_zlib
 from PIL import Image
 
-from hf_mri.modeling.raster_mri import decode_raster
+from hf_mri.modeling.mri_scan_raster import decode_raster
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 

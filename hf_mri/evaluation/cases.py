@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from hf_mri.evaluation.competition import ORGANS, measure_normalized_hausdorff
-from hf_mri.evaluation.lesions import LesionCounts, count_lesions
-from hf_mri.evaluation.metrics import FN, FP, TP, compute_dice, count_pixels
-from hf_mri.evaluation.surfaces import TOLERANCE, SurfaceScores, find_box, measure_surfaces
+from hf_mri.evaluation.scores.competition import ORGANS, measure_normalized_hausdorff
+from hf_mri.evaluation.scores.lesions import LesionCounts, count_lesions
+from hf_mri.evaluation.scores.pixels import FN, FP, TP, compute_dice, count_pixels
+from hf_mri.evaluation.scores.surfaces import TOLERANCE, SurfaceScores, find_box, measure_surfaces
 
 
 @dataclass

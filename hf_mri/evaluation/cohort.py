@@ -5,8 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
-from hf_mri.evaluation.bootstrap import draw_weights
 from hf_mri.evaluation.cases import CaseRow
+from hf_mri.evaluation.scores.bootstrap import draw_weights
 
 
 @dataclass(frozen=True)

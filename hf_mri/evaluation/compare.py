@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from hf_mri.evaluation.bootstrap import draw_weights, find_interval, resample_ratio
-from hf_mri.evaluation.classification import score_decisions
-from hf_mri.evaluation.metrics import compute_dice
-from hf_mri.evaluation.ranking import Ranking
-from hf_mri.evaluation.report import format_figure, format_interval, read_metrics
-from hf_mri.modeling.reading_mri import replace_file
+from hf_mri.evaluation.metrics_file import format_figure, format_interval, read_metrics
+from hf_mri.evaluation.scores.bootstrap import draw_weights, find_interval, resample_ratio
+from hf_mri.evaluation.scores.classification import score_decisions
+from hf_mri.evaluation.scores.pixels import compute_dice
+from hf_mri.evaluation.scores.ranking import Ranking
+from hf_mri.modeling.mri_reading import replace_file
 
 Cases = dict[str, list[dict[str, Any]]]  # patient → volumes
 

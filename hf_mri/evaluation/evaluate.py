@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from hf_mri.evaluation.cases import Case, CaseRow, reduce_case
-from hf_mri.evaluation.predictions import load_cases
 from hf_mri.evaluation.protocols import (
     BUDA_NOTE,
     BUDA_THRESHOLDS,
@@ -15,34 +14,34 @@ from hf_mri.evaluation.protocols import (
     prepare_like_buda,
     score_like_buda,
 )
-from hf_mri.evaluation.readings import Stopwatch, change_thresholds, describe_engine, describe_model, read_cases
-from hf_mri.evaluation.seen import SeenCheck, read_training
+from hf_mri.evaluation.read_cases import Stopwatch, change_thresholds, describe_engine, describe_model, read_cases
+from hf_mri.evaluation.stored_predictions import load_cases
 from hf_mri.evaluation.summary import summarize_rows
 from hf_mri.evaluation.threshold_table import tabulate_case
 from hf_mri.evaluation.thresholds import apply_thresholds, choose_from_tables
-from hf_mri.evaluation.volumes import TruthVolume, open_volumes
-from hf_mri.evaluation.worst import WorstCases
+from hf_mri.evaluation.training_overlap import SeenCheck, read_training
+from hf_mri.evaluation.truth_volumes import TruthVolume, open_volumes
 
 Progress = Callable[[int], None]
+Observer = Callable[[Case, CaseRow], None]  # sees each volume with its scores, as the pictures of the worst ones need
 
 
 def evaluate_predictions(
-    cases: Iterable[Case], protocol: str, output: str | Path | None = None, **facts: Any
+    cases: Iterable[Case], protocol: str, observe: Observer | None = None, **facts: Any
 ) -> dict[str, Any]:
     """Evaluate predictions that are already there.
 
     Args:
         cases: volumes with truth and prediction; each is reduced at once, so an iterator costs no memory.
         protocol: name of the protocol.
-        output: folder for metrics.json, report.html and plots; None writes nothing.
+        observe: called with each volume and its scores, such as `hf_mri.reports.WorstCases().consider`.
         **facts: `data`, `model`, `engine`, `seen`, `notes`, `classes`: see `summarize_rows`.
 
     Returns:
         What metrics.json holds.
     """
-    worst = WorstCases()
-    rows = [_reduce(case, worst) for case in cases]
-    return _write(summarize_rows(rows, protocol=protocol, **facts), worst, output)
+    rows = [_reduce(case, observe) for case in cases]
+    return summarize_rows(rows, protocol=protocol, **facts)
 
 
 def evaluate_model(
@@ -52,7 +51,7 @@ def evaluate_model(
     layout: str | None = None,
     split: str = "test",
     protocol: str = "patients",
-    output: str | Path | None = None,
+    observe: Observer | None = None,
     allow_seen: bool = False,
     progress: Progress | None = None,
     **reader_options: Any,
@@ -65,7 +64,7 @@ def evaluate_model(
         layout: `lgg`, `acdc`, `uw-madison` or `folder`.
         split: of a data set.
         protocol: `patients`, `slices-leaky` or `buda`.
-        output: folder for metrics.json, report.html and plots; None writes nothing.
+        observe: called with each volume and its scores, such as `hf_mri.reports.WorstCases().consider`.
         allow_seen: mark patients that the model was trained on instead of failing.
         progress: called with the number of slices after each portion.
         **reader_options: of `Reader.from_pretrained`: engine, dtype, device, flips, trust_remote_code.
@@ -75,7 +74,7 @@ def evaluate_model(
     """
     if protocol not in PROTOCOLS or protocol in STORED_PROTOCOLS:
         raise ValueError(f"protocol {protocol!r} does not read scans; choose among patients, slices-leaky, buda")
-    from hf_mri.modeling.reader_mri import Reader
+    from hf_mri.modeling.mri_reader import Reader
 
     reader = copy.copy(model) if isinstance(model, Reader) else Reader.from_pretrained(model, **reader_options)
     if protocol == "buda":
@@ -87,7 +86,7 @@ def evaluate_model(
         notes.append(
             "The model does not say whom it was trained on: nobody can tell whether these patients are new to it."
         )
-    worst, clock = WorstCases(), Stopwatch()
+    clock = Stopwatch()
     stored = protocol if protocol == "slices-leaky" else None
     with open_volumes(data, layout, split, stored) as source:
         notes += source.findings
@@ -96,10 +95,10 @@ def evaluate_model(
         cases = read_cases(reader, volumes, clock, finish=score_like_buda if protocol == "buda" else None)
         rows = []
         for case in cases:
-            rows.append(_reduce(case, worst))
+            rows.append(_reduce(case, observe))
             if progress:
                 progress(len(case.probability))
-        metrics = summarize_rows(
+        return summarize_rows(
             rows,
             protocol=protocol,
             data=source.data,
@@ -110,18 +109,17 @@ def evaluate_model(
             notes=notes,
             classes=source.entry.slice_labels,
         )
-    return _write(metrics, worst, output)
 
 
 def evaluate_folds(
-    run: str | Path, protocol: str = "cross-validation", output: str | Path | None = None, **facts: Any
+    run: str | Path, protocol: str = "cross-validation", observe: Observer | None = None, **facts: Any
 ) -> dict[str, Any]:
     """Judge a run's out-of-fold predictions; each fold's thresholds are chosen on the other folds.
 
     Args:
         run: folder with `fold-1-of-N/predictions`.
         protocol: `cross-validation` or `leave-one-site-out`.
-        output: folder for metrics.json, report.html and plots; None writes nothing.
+        observe: called with each volume and its scores, such as `hf_mri.reports.WorstCases().consider`.
         **facts: `data`, `model`, `notes`, `classes`: see `summarize_rows`.
     """
     if protocol not in STORED_PROTOCOLS:
@@ -139,12 +137,13 @@ def evaluate_folds(
         "chosen on the other folds."
     )
     facts["notes"] = [note, *facts.get("notes", [])]
-    return evaluate_predictions(judge(), protocol, output, **facts)
+    return evaluate_predictions(judge(), protocol, observe, **facts)
 
 
-def _reduce(case: Case, worst: WorstCases) -> CaseRow:
+def _reduce(case: Case, observe: Observer | None) -> CaseRow:
     row = reduce_case(case)
-    worst.consider(case, row)
+    if observe is not None:
+        observe(case, row)
     return row
 
 
@@ -152,11 +151,3 @@ def _checked(volumes: Iterator[TruthVolume], seen: SeenCheck) -> Iterator[TruthV
     for volume in volumes:
         seen.check(volume)
         yield volume
-
-
-def _write(metrics: dict[str, Any], worst: WorstCases, output: str | Path | None) -> dict[str, Any]:
-    if output is not None:
-        from hf_mri.evaluation.report import write_report
-
-        write_report(metrics, worst.sort(), Path(output))
-    return metrics

@@ -18,9 +18,9 @@ import datasets
 import evaluate
 import numpy as np
 
-from hf_mri.evaluation.classification import score_decisions
-from hf_mri.evaluation.metrics import FN, SCORES, TP, count_pixels
-from hf_mri.evaluation.ranking import Ranking
+from hf_mri.evaluation.scores.classification import score_decisions
+from hf_mri.evaluation.scores.pixels import FN, SCORES, TP, count_pixels
+from hf_mri.evaluation.scores.ranking import Ranking
 
 
 class SegmentationMetric(evaluate.Metric):

@@ -3,8 +3,8 @@
 import numpy as np
 from PIL import Image
 
-from hf_mri.evaluation.lesions import keep_largest
-from hf_mri.evaluation.volumes import TruthVolume
+from hf_mri.evaluation.scores.lesions import keep_largest
+from hf_mri.evaluation.truth_volumes import TruthVolume
 
 PROTOCOLS = ("patients", "slices-leaky", "buda", "cross-validation", "leave-one-site-out")
 STORED_PROTOCOLS = ("cross-validation", "leave-one-site-out")

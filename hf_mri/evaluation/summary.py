@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from hf_mri.evaluation.bootstrap import RESAMPLES
-from hf_mri.evaluation.breakdowns import break_down
-from hf_mri.evaluation.cardiac import summarize_cardiac
 from hf_mri.evaluation.cases import CaseRow
-from hf_mri.evaluation.classification import BINS, CLASSES, score_classification, score_decided
 from hf_mri.evaluation.cohort import Cohort
-from hf_mri.evaluation.competition import ORGANS, score_competition
-from hf_mri.evaluation.gate import summarize_gate
-from hf_mri.evaluation.metrics import EMPTY_RULE, TVERSKY_ALPHA
-from hf_mri.evaluation.segmentation import summarize_segmentation
+from hf_mri.evaluation.scores.bootstrap import RESAMPLES
+from hf_mri.evaluation.scores.breakdowns import break_down
+from hf_mri.evaluation.scores.cardiac import summarize_cardiac
+from hf_mri.evaluation.scores.classification import BINS, CLASSES, score_classification, score_decided
+from hf_mri.evaluation.scores.competition import ORGANS, score_competition
+from hf_mri.evaluation.scores.gate import summarize_gate
+from hf_mri.evaluation.scores.pixels import EMPTY_RULE, TVERSKY_ALPHA
+from hf_mri.evaluation.scores.segmentation import summarize_segmentation
 from hf_mri.evaluation.worst import describe_worst
 
 SCHEMA = 1

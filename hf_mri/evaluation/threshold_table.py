@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from hf_mri.evaluation.predictions import OVERLAPPING, StoredCase
-from hf_mri.evaluation.surfaces import find_box
+from hf_mri.evaluation.scores.surfaces import find_box
+from hf_mri.evaluation.stored_predictions import OVERLAPPING, StoredCase
 
 MASK_THRESHOLDS = np.round(np.arange(0.1, 0.91, 0.05), 2)
 SMALLEST_LESIONS = np.array([0, 5, 10, 20, 35, 50, 75, 100, 150, 200, 300])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from hf_mri.evaluation.cases import Case
-from hf_mri.evaluation.predictions import StoredCase
+from hf_mri.evaluation.stored_predictions import StoredCase
 from hf_mri.evaluation.threshold_table import (
     MASK_THRESHOLDS,
     SMALLEST_LESIONS,
@@ -16,7 +16,12 @@ from hf_mri.evaluation.threshold_table import (
     tabulate_case,
     to_logit,
 )
-from hf_mri.modeling.decision_mri import passes_gate, remove_small_components, slice_probability, thresholds_of
+from hf_mri.modeling.mri_reading_decisions import (
+    passes_gate,
+    remove_small_components,
+    slice_probability,
+    thresholds_of,
+)
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from hf_mri.export.inputs import Slices
-from hf_mri.modeling.engine_mri import Engine, has_fast_bfloat16
-from hf_mri.modeling.reader_mri import Reader
-from hf_mri.modeling.reading_mri import Reading
+from hf_mri.modeling.mri_engine import Engine, has_fast_bfloat16
+from hf_mri.modeling.mri_reader import Reader
+from hf_mri.modeling.mri_reading import Reading
 
 # From the model in float32: largest difference of a slice's probability, least Dice between the masks, and most slices
 # for which the gate, whose threshold any rounding can cross, decides otherwise. Graphs keep most weights in 16 bits.

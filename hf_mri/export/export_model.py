@@ -14,10 +14,10 @@ from huggingface_hub import snapshot_download
 from hf_mri.export.checks import BOUNDS, compare_readings, describe_cpu, time_engines, within_bounds
 from hf_mri.export.graphs import FORMATS, convert_stages, quantize_graphs, require_libraries
 from hf_mri.export.inputs import choose_slices, load_inputs
-from hf_mri.modeling.engine_mri import TorchEngine, has_fast_bfloat16
-from hf_mri.modeling.engine_openvino_mri import RECORD, WEIGHTS, OpenVinoEngine, hash_weights, read_export
-from hf_mri.modeling.reader_mri import Reader, find_folder
-from hf_mri.modeling.reading_mri import replace_file
+from hf_mri.modeling.mri_engine import TorchEngine, has_fast_bfloat16
+from hf_mri.modeling.mri_engine_openvino import RECORD, WEIGHTS, OpenVinoEngine, hash_weights, read_export
+from hf_mri.modeling.mri_reader import Reader, find_folder
+from hf_mri.modeling.mri_reading import replace_file
 
 
 def export_model(

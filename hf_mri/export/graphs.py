@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from hf_mri.export.inputs import Slices
-from hf_mri.modeling.engine_mri import stages_of
-from hf_mri.modeling.engine_openvino_mri import STAGES, side_multiple
+from hf_mri.modeling.mri_engine import stages_of
+from hf_mri.modeling.mri_engine_openvino import STAGES, side_multiple
 
 ENDINGS = {"openvino": "xml", "onnx": "onnx"}
 FORMATS = tuple(ENDINGS)

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hf_mri.modeling.reader_mri import Reader
-from hf_mri.modeling.reading_mri import Reading
-from hf_mri.modeling.scan_mri import Scan
+from hf_mri.modeling.mri_reader import Reader
+from hf_mri.modeling.mri_reading import Reading
+from hf_mri.modeling.mri_scan import Scan
 
 MOST_SLICES = 300  # for the comparison of readings
 CALIBRATION_SLICES = 100
@@ -38,7 +38,7 @@ def load_inputs(reader: Reader, data: str | Path | None) -> Inputs:
     """Read the validation patients of a data set, or phantoms of the kind that the model is for."""
     if data is not None:
         return Inputs(f"validation patients of {Path(data).name}", _read_validation(reader, data))
-    from hf_mri.data.phantoms import draw_phantom
+    from hf_mri.data.phantoms.draw import draw_phantom, find_phantoms
 
     labels = reader.config.id2label.values()
     layout = next((PHANTOM_OF_LABEL[label] for label in labels if label in PHANTOM_OF_LABEL), "lgg")
@@ -46,12 +46,6 @@ def load_inputs(reader: Reader, data: str | Path | None) -> Inputs:
         draw_phantom(layout, Path(folder) / layout, patients=4, seed=1)
         scans = [reader.read_scan(path) for path in find_phantoms(Path(folder) / layout)]
     return Inputs(f"{layout} phantoms", scans)
-
-
-def find_phantoms(folder: Path) -> list[Path]:
-    """The scans in a folder that `draw_phantom` wrote."""
-    volumes = sorted(folder.rglob("*_frame[0-9][0-9].nii.gz"))
-    return volumes or sorted({path.parent for path in folder.rglob("*") if path.suffix in (".tif", ".png")})
 
 
 def choose_slices(reader: Reader, readings: list[Reading]) -> Slices:
@@ -75,7 +69,7 @@ def _spread(prepared: list[Tensor], indices: range | list[int]) -> Tensor:
 
 
 def _read_validation(reader: Reader, data: str | Path) -> list[Scan]:
-    from hf_mri.evaluation.volumes import open_volumes
+    from hf_mri.evaluation.truth_volumes import open_volumes
 
     scans, total = [], 0
     with open_volumes(data, split="validation") as source:

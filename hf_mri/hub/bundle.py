@@ -12,7 +12,6 @@ from transformers.dynamic_module_utils import get_relative_import_files
 
 from hf_mri.hub.card import write_card
 from hf_mri.hub.requirements import floors
-from hf_mri.training.arguments import INCIDENTAL
 
 CODE = Path(__file__).parents[1] / "modeling"
 # What a hosted container needs beside Python to run the code files.
@@ -35,7 +34,7 @@ def write_bundle(
         folder: Where it goes; parents are made.
         model: On any device, in float32.
         processor: Saved beside the weights, as inference must prepare pixels exactly as training did.
-        train_config: The options that reproduce the run; places of this machine are left out.
+        train_config: The options that reproduce the run; folders of this machine are left out.
         training: Provenance, written as training.json.
         metrics: What the evaluation found, in the format of docs/metrics.md; None leaves results out of the card.
         half: Store weights as fp16; config.json still says float32, so that they load and run in float32 everywhere.
@@ -113,8 +112,8 @@ def reference(kind: type) -> str:
 
 
 def portable(train_config: dict) -> dict:
-    """Return the options without what belongs to one machine: where things lie and how they are watched."""
-    kept = {name: value for name, value in train_config.items() if name not in INCIDENTAL and value is not None}
+    """Return the options that were given, files by their name alone: a folder belongs to one machine."""
+    kept = {name: value for name, value in train_config.items() if value is not None}
     absolute = {name for name, value in kept.items() if isinstance(value, str) and Path(value).is_absolute()}
     return {name: Path(value).name if name in absolute else value for name, value in kept.items()}
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from huggingface_hub import ModelCard
 
 from hf_mri.hub import card_results, card_text
+from hf_mri.hub.bundle_facts import BundleFacts, read_facts, read_json
 from hf_mri.hub.card_metadata import eval_results_yaml, metadata
-from hf_mri.hub.facts import BundleFacts, read_facts, read_json
 from hf_mri.hub.plots import captions, draw_plots
-from hf_mri.modeling.engine_openvino_mri import RECORD
+from hf_mri.modeling.mri_engine_openvino import RECORD
 
 GRAPHS = "Exported graphs"
 # Heading, and what writes the section; a section without content does not appear.

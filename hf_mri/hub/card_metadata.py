@@ -3,7 +3,7 @@
 import yaml
 from huggingface_hub import EvalResult, EvalResultEntry, ModelCardData, eval_result_entries_to_yaml
 
-from hf_mri.hub.facts import BundleFacts
+from hf_mri.hub.bundle_facts import BundleFacts
 
 
 def metadata(facts: BundleFacts) -> ModelCardData:

@@ -1,6 +1,6 @@
 """The card's figures as Markdown tables: each is read from metrics.json where it stands, none is typed."""
 
-from hf_mri.hub.facts import BundleFacts
+from hf_mri.hub.bundle_facts import BundleFacts
 
 PROTOCOLS = {
     "patients": "patients that were kept apart from training",

@@ -1,7 +1,7 @@
 """The card's sentences: what the model is for, how it was made, where it must not be trusted."""
 
+from hf_mri.hub.bundle_facts import BundleFacts
 from hf_mri.hub.card_results import PROTOCOLS, number, table
-from hf_mri.hub.facts import BundleFacts
 from hf_mri.hub.requirements import floors
 
 KIND_WORDS = {

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hf_mri.hub.facts import BundleFacts
+from hf_mri.hub.bundle_facts import BundleFacts
 
 # Plots that a bundle may hold, in the card's order. Anything else in plots/ is refused when it is published.
 CAPTIONS = {
@@ -32,9 +32,9 @@ def captions(folder: Path) -> list[tuple[str, str]]:
 def draw_plots(facts: BundleFacts) -> None:
     """Draw every plot that the bundle has figures for, and remove those that it has no figures for any more."""
     try:
-        from hf_mri.evaluation.plots import draw_plots as draw_evaluation
-        from hf_mri.evaluation.plots import save_plots
-        from hf_mri.training.curves import draw_curves, list_histories
+        from hf_mri.reports.curves import draw_curves, list_histories
+        from hf_mri.reports.evaluation_plots import draw_plots as draw_evaluation
+        from hf_mri.reports.evaluation_plots import save_plots
     except ImportError as error:
         raise ImportError(f'a card\'s plots need {error.name}: pip install "hf_mri[train]"') from error
 

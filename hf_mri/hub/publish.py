@@ -19,9 +19,9 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.hf_api import RepoFile
 
-from hf_mri.hub.apart import answers_of, differences
+from hf_mri.hub.bundle_contents import list_contents
 from hf_mri.hub.card import check_card, name_model
-from hf_mri.hub.contents import list_contents
+from hf_mri.hub.load_check import answers_of, differences
 
 logger = logging.getLogger(__name__)
 OWN = {".gitattributes"}  # what the Hub itself puts into a repository

@@ -4,9 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from hf_mri.hub.bundle_facts import BundleFacts, read_facts
 from hf_mri.hub.card import write_text
 from hf_mri.hub.card_results import number, table
-from hf_mri.hub.facts import BundleFacts, read_facts
 
 START, END = "<!-- results: written by `python -m hf_mri.hub.results_table` -->", "<!-- end of results -->"
 HEADER = [

@@ -1,12 +1,12 @@
 """Configs of the three models: labels, architecture and the thresholds that a reading applies."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
-from .config_checks_mri import (
+from .mri_model_checks import (
     BACKGROUND,
     SINGLE_LABEL,
     add_auto_map,
@@ -40,6 +40,7 @@ class SliceClassifierConfig(PreTrainedConfig):
     """
 
     model_type = "mri_slice_classifier"
+    _auto_class: ClassVar[str | None] = "AutoConfig"
 
     backbone: str = "resnet50"
     backbone_kwargs: dict[str, Any] | None = None
@@ -88,6 +89,7 @@ class ResUNetConfig(PreTrainedConfig):
     """
 
     model_type = "mri_resunet"
+    _auto_class: ClassVar[str | None] = "AutoConfig"
 
     backbone: str | None = None
     backbone_kwargs: dict[str, Any] | None = None
@@ -139,6 +141,7 @@ class TwoStageConfig(PreTrainedConfig):
     """
 
     model_type = "mri_two_stage"
+    _auto_class: ClassVar[str | None] = "AutoConfig"
 
     classifier: dict[str, Any] | PreTrainedConfig | None = None
     segmenter: dict[str, Any] | PreTrainedConfig | None = None

@@ -9,10 +9,10 @@ from torch import Tensor
 from transformers import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
 
-from .config_checks_mri import MULTI_LABEL, SINGLE_LABEL
-from .intensity_mri import apply_window, apply_zscore
-from .masks_mri import to_masks, to_probabilities
-from .slices_mri import ImageLike, to_channels_first, to_list, to_tensor
+from .mri_model_checks import MULTI_LABEL, SINGLE_LABEL
+from .mri_model_masks import to_masks, to_probabilities
+from .mri_pixels_intensity import apply_window, apply_zscore
+from .mri_pixels_slices import ImageLike, to_channels_first, to_list, to_tensor
 
 
 class MriImageProcessor(BaseImageProcessor):
@@ -41,6 +41,7 @@ class MriImageProcessor(BaseImageProcessor):
     """
 
     model_input_names = ["pixel_values"]  # noqa: RUF012
+    _auto_class = "AutoImageProcessor"
 
     def __init__(
         self,

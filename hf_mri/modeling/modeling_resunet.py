@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import SemanticSegmenterOutput
 
-from .backbone_mri import (
+from .configuration_mri import ResUNetConfig
+from .mri_model_backbone import (
     build_backbone,
     check_pixel_values,
     coarsest_reduction,
@@ -17,8 +18,7 @@ from .backbone_mri import (
     initialize,
     pad_to_multiple,
 )
-from .configuration_mri import ResUNetConfig
-from .losses_mri import segmentation_loss
+from .mri_model_losses import segmentation_loss
 
 AUXILIARY_LEVELS = 2  # decoder levels before the last that deep supervision adds a loss to
 
@@ -114,6 +114,7 @@ class ResUNetForSemanticSegmentation(PreTrainedModel):
     """Encoder, residual decoder and a 1x1 convolution to one logit a label and pixel."""
 
     config_class = ResUNetConfig
+    _auto_class = "AutoModelForSemanticSegmentation"  # saved with its code beside the weights
     main_input_name = "pixel_values"
 
     def __init__(self, config: ResUNetConfig):

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import ImageClassifierOutput
 
-from .backbone_mri import (
+from .configuration_mri import SliceClassifierConfig
+from .mri_model_backbone import (
     build_backbone,
     check_pixel_values,
     coarsest_reduction,
@@ -17,14 +18,14 @@ from .backbone_mri import (
     initialize,
     pad_to_multiple,
 )
-from .configuration_mri import SliceClassifierConfig
-from .losses_mri import classification_loss
+from .mri_model_losses import classification_loss
 
 
 class SliceClassifierForImageClassification(PreTrainedModel):
     """Any timm backbone, dropout and a linear head."""
 
     config_class = SliceClassifierConfig
+    _auto_class = "AutoModelForImageClassification"  # saved with its code beside the weights
     main_input_name = "pixel_values"
 
     def __init__(self, config: SliceClassifierConfig):

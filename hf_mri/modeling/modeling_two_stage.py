@@ -8,12 +8,12 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import ModelOutput
 
-from .backbone_mri import initialize
-from .config_checks_mri import MULTI_LABEL
 from .configuration_mri import TwoStageConfig
-from .masks_mri import to_masks, to_probabilities
 from .modeling_resunet import ResUNetForSemanticSegmentation
 from .modeling_slice_classifier import SliceClassifierForImageClassification
+from .mri_model_backbone import initialize
+from .mri_model_checks import MULTI_LABEL
+from .mri_model_masks import to_masks, to_probabilities
 
 REJECTED, EMPTY, FOUND = 0, 1, 2
 BACKGROUND_LOGIT = 20.0  # finite, and a probability of 1 - 2e-9 in float32
@@ -42,6 +42,7 @@ class TwoStageForSemanticSegmentation(PreTrainedModel):
     """A slice classifier and a segmenter in one repository."""
 
     config_class = TwoStageConfig
+    _auto_class = "AutoModelForSemanticSegmentation"  # saved with its code beside the weights
     main_input_name = "pixel_values"
 
     def __init__(self, config: TwoStageConfig):

@@ -7,8 +7,8 @@ from typing import Any
 
 from transformers import Pipeline
 
-from .reader_mri import Reader
-from .reading_mri import Reading
+from .mri_reader import Reader
+from .mri_reading import Reading
 
 SCAN_OPTIONS = ("spacing", "series")
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from hf_mri.modeling.geometry_mri import ScanError
-from hf_mri.modeling.reading_mri import Reading, file_name
+from hf_mri.modeling.mri_reading import Reading, file_name
+from hf_mri.modeling.mri_scan_geometry import ScanError
 
 # What a label is in SNOMED CT: the names of category and type in pydicom's dictionary.
 CODES = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from hf_mri.modeling.reading_mri import Reading, slice_name
+from hf_mri.modeling.mri_reading import Reading, slice_name
 from hf_mri.reports.display import display_size, draw_slice, label_colors, window_volume
 
 MOST_TILES = 100

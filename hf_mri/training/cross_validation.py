@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 from hf_mri.evaluation.evaluate import evaluate_folds
+from hf_mri.reports.evaluation_page import write_report
+from hf_mri.reports.worst_pictures import WorstCases
 from hf_mri.training.checkpoints import list_checkpoints
 
 
@@ -21,12 +23,11 @@ def run_folds(data: str, output: Path, folds: int, options: list[str]) -> str:
     Returns:
         A sentence with the main figures and where the rest stands.
     """
-    script = find_script()
     for fold in range(1, folds + 1):
         folder = output / f"fold-{fold}-of-{folds}"
         if not (folder / "bundle").exists():
-            command = [sys.executable, str(script), *options, "--data", data, "--fold", f"{fold}/{folds}"]
-            command += ["--output_dir", str(folder)]
+            command = [sys.executable, "-m", "hf_mri.training.train", *options]
+            command += ["--data", data, "--fold", f"{fold}/{folds}", "--output_dir", str(folder)]
             if list_checkpoints(folder / "checkpoints"):
                 command += ["--resume", "true"]
             found = subprocess.run(command, check=False)
@@ -36,7 +37,10 @@ def run_folds(data: str, output: Path, folds: int, options: list[str]) -> str:
                     "same command again, finished folds are kept"
                 )
     bundle = json.loads((output / f"fold-1-of-{folds}" / "bundle" / "metrics.json").read_text())
-    metrics = evaluate_folds(output, output=output, data={"name": bundle["data"]["name"]}, model=bundle["model"])
+    worst = WorstCases()
+    facts = {"data": {"name": bundle["data"]["name"]}, "model": bundle["model"]}
+    metrics = evaluate_folds(output, observe=worst.consider, **facts)
+    write_report(metrics, worst.sort(), output)
     return f"{describe(metrics)} All figures: {output / 'metrics.json'}, {output / 'report.html'}"
 
 
@@ -53,11 +57,3 @@ def describe(metrics: dict) -> str:
     if named:
         words.append(f"Slices: {', '.join([*named, 'accuracy ' + format(slices['accuracy'], '.3f')])}.")
     return " ".join(words)
-
-
-def find_script() -> Path:
-    """Return train.py: beside the package in a checkout, or in the working directory."""
-    for folder in (Path(__file__).resolve().parents[2], Path.cwd()):
-        if (folder / "train.py").is_file():
-            return folder / "train.py"
-    raise ValueError(f"{Path.cwd()}: no train.py here; run this command in a checkout of the project")

@@ -15,10 +15,10 @@ from hf_mri.data.dataset_folder import list_shards, read_entry, read_summary, re
 from hf_mri.data.datasets_table import DatasetEntry
 from hf_mri.data.empty_slices import choose_rows
 from hf_mri.data.png import decode_picture
-from hf_mri.data.rows import split_mask
+from hf_mri.data.sources import split_mask
 from hf_mri.data.splits import make_folds, split_patients
 from hf_mri.training.arguments import TrainingArguments
-from hf_mri.training.rows import Rows, load_rows
+from hf_mri.training.slice_cache import Rows, load_rows
 
 SHARED_COLUMNS = {"label", "patient", "slice", "volume", "spacing", "stored_split", "pixels", "picture", "split"}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from hf_mri.modeling.engine_mri import has_fast_bfloat16
+from hf_mri.modeling.mri_engine import has_fast_bfloat16
 
 RECORDED = (
     "hf_mri",

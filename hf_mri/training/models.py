@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from hf_mri.data.datasets_table import DatasetEntry
-from hf_mri.modeling.backbone_mri import load_imagenet_weights
 from hf_mri.modeling.configuration_mri import ResUNetConfig, SliceClassifierConfig
 from hf_mri.modeling.image_processing_mri import MriImageProcessor
 from hf_mri.modeling.modeling_resunet import ResUNetForSemanticSegmentation
 from hf_mri.modeling.modeling_slice_classifier import SliceClassifierForImageClassification
+from hf_mri.modeling.mri_model_backbone import load_imagenet_weights
 from hf_mri.training.arguments import TrainingArguments
 
 EMA_WARM_UP = 10  # the average forgets the first weights within some multiple of this many steps

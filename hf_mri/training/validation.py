@@ -8,8 +8,8 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from sklearn.metrics import roc_auc_score
 
-from hf_mri.modeling.masks_mri import foreground_against_rest
-from hf_mri.training.rows import Rows
+from hf_mri.modeling.mri_model_masks import foreground_against_rest
+from hf_mri.training.slice_cache import Rows
 
 
 @torch.inference_mode()

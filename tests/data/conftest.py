@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hf_mri.data.phantoms import draw_phantom, make_phantom
+from hf_mri.data.phantoms.draw import draw_phantom, make_phantom
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from hf_mri.data.audit import audit_splits, pack_hashes, unpack_hashes
 from hf_mri.data.dataset_folder import assign_splits
 from hf_mri.data.hashes import describe_picture, hash_pixels
 from hf_mri.data.import_dataset import import_dataset
-from hf_mri.data.lgg_phantom import draw_head
+from hf_mri.data.phantoms.lgg import draw_head
 
 
 @pytest.fixture(scope="module")

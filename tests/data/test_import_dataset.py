@@ -15,8 +15,8 @@ from hf_mri.data import import_dataset as module
 from hf_mri.data import parquet_files
 from hf_mri.data.dataset_folder import assign_splits, load_rows, read_entry, read_summary, read_table
 from hf_mri.data.import_dataset import import_dataset
-from hf_mri.data.phantoms import make_phantom
-from hf_mri.data.rows import iterate_rows
+from hf_mri.data.phantoms.draw import make_phantom
+from hf_mri.data.sources import iterate_rows
 
 COLUMNS = ["image", "mask", "label", "patient", "site", "slice", "volume", "phase", "spacing"]
 

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from hf_mri.data.lgg_phantom import draw_head
-from hf_mri.data.phantoms import draw_phantom, make_phantom
-from hf_mri.data.rows import iterate_rows
+from hf_mri.data.phantoms.draw import draw_phantom, make_phantom
+from hf_mri.data.phantoms.lgg import draw_head
+from hf_mri.data.sources import iterate_rows
 
 
 @pytest.mark.parametrize("layout", ["lgg", "acdc", "uw-madison"])

@@ -8,7 +8,7 @@ import pytest
 
 from hf_mri.evaluation.compare import compare_files, format_table
 from hf_mri.evaluation.evaluate import evaluate_predictions
-from hf_mri.evaluation.report import dump_metrics
+from hf_mri.evaluation.metrics_file import dump_metrics
 from tests.evaluation.builders import make_case, make_masks
 
 

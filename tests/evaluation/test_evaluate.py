@@ -8,10 +8,10 @@ import pytest
 
 from hf_mri.data.hashes import hash_pixels
 from hf_mri.evaluation.evaluate import evaluate_folds, evaluate_model, evaluate_predictions
-from hf_mri.evaluation.predictions import load_cases, save_case
 from hf_mri.evaluation.protocols import prepare_like_buda
+from hf_mri.evaluation.stored_predictions import load_cases, save_case
 from hf_mri.evaluation.thresholds import apply_thresholds, choose_thresholds
-from hf_mri.evaluation.volumes import TruthVolume, open_volumes
+from hf_mri.evaluation.truth_volumes import TruthVolume, open_volumes
 from tests.evaluation.builders import THRESHOLDS, make_reader, write_lgg
 from tests.evaluation.test_thresholds import TWO_STAGE, make_stored
 

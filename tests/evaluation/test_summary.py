@@ -9,7 +9,7 @@ import pytest
 
 from hf_mri.evaluation.cases import known_spacing, reduce_case
 from hf_mri.evaluation.evaluate import evaluate_predictions
-from hf_mri.evaluation.report import dump_metrics
+from hf_mri.evaluation.metrics_file import dump_metrics
 from tests.evaluation.builders import make_case, make_masks
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hf_mri.evaluation.metrics import count_pixels
-from hf_mri.evaluation.predictions import StoredCase
+from hf_mri.evaluation.scores.pixels import count_pixels
+from hf_mri.evaluation.stored_predictions import StoredCase
 from hf_mri.evaluation.threshold_table import MASK_THRESHOLDS, SMALLEST_LESIONS, tabulate_case
 from hf_mri.evaluation.thresholds import apply_thresholds, choose_from_tables, choose_thresholds
 from tests.evaluation.builders import THRESHOLDS

@@ -18,7 +18,7 @@ from hf_mri import (
     TwoStageForSemanticSegmentation,
 )
 from hf_mri.evaluation.evaluate import evaluate_predictions
-from hf_mri.evaluation.predictions import StoredCase
+from hf_mri.evaluation.stored_predictions import StoredCase
 from hf_mri.evaluation.thresholds import apply_thresholds
 from hf_mri.hub.bundle import write_bundle
 

@@ -6,7 +6,7 @@ from safetensors.torch import load_file
 
 from hf_mri import TwoStageForSemanticSegmentation
 from hf_mri.hub.bundle import HOSTED, refresh_code, write_bundle
-from hf_mri.hub.contents import list_contents
+from hf_mri.hub.bundle_contents import list_contents
 from hf_mri.hub.requirements import floors
 
 from .conftest import TRAIN_CONFIG, TRAINING, make_model, make_processor
@@ -92,7 +92,7 @@ def test_a_failure_leaves_the_old_bundle(bundle):
 
 def test_code_files_are_brought_up_to_date(bundle):
     before = {path.name: path.read_bytes() for path in bundle.iterdir() if path.is_file()}
-    (bundle / "reader_mri.py").write_text("old")
+    (bundle / "mri_reader.py").write_text("old")
     (bundle / "no_longer_there_mri.py").write_text("older")
     refresh_code(bundle)
     assert {path.name: path.read_bytes() for path in bundle.iterdir() if path.is_file()} == before

@@ -5,8 +5,8 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard, parse_eval_result_entries
 
+from hf_mri.hub.bundle_facts import read_facts
 from hf_mri.hub.card import check_card, name_model, take_metrics, write_card
-from hf_mri.hub.facts import read_facts
 
 
 def rewrite(path, change) -> None:

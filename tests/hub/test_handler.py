@@ -15,7 +15,7 @@ from huggingface_hub import InferenceClient
 from huggingface_hub.errors import HfHubHTTPError
 from PIL import Image
 
-from hf_mri.hub.stranger import draw_slices
+from hf_mri.hub.load_check_script import draw_slices
 
 SLICES = draw_slices(3)
 

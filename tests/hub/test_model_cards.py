@@ -9,10 +9,10 @@ import pytest
 from scipy import ndimage
 from sklearn.metrics import roc_auc_score
 
-from hf_mri.data.phantoms import draw_phantom
-from hf_mri.data.rows import iterate_rows
+from hf_mri.data.phantoms.draw import draw_phantom
+from hf_mri.data.sources import iterate_rows
+from hf_mri.hub.bundle_contents import list_contents
 from hf_mri.hub.card import check_card
-from hf_mri.hub.contents import list_contents
 
 BUNDLES = sorted(path.parent for path in Path(__file__).parents[2].glob("model_cards/*/config.json"))
 PATIENTS = 4

@@ -6,9 +6,9 @@ import sys
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi, constants
 
-from hf_mri import cli
+from hf_mri.commands import app as cli
 from hf_mri.hub import publish as publishing
-from hf_mri.hub.contents import list_contents
+from hf_mri.hub.bundle_contents import list_contents
 from hf_mri.hub.publish import publish
 
 REPO = "ada/tumors"

@@ -12,10 +12,10 @@ from hf_mri import Reader
 from hf_mri.export import export_model, inputs
 from hf_mri.export.export_model import export_model as run_export
 from hf_mri.hub import publish as publishing
-from hf_mri.hub.apart import answers_of
 from hf_mri.hub.card import check_card, write_card
+from hf_mri.hub.load_check import answers_of
 from hf_mri.hub.publish import publish
-from hf_mri.reports.predict import predict
+from hf_mri.predict.predict import predict
 from tests.reports.conftest import make_model, write_scan
 
 pytest.importorskip("openvino")

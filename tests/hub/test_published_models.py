@@ -13,10 +13,10 @@ from PIL import Image
 from transformers import AutoModel
 
 from hf_mri import Reader, TwoStageForSemanticSegmentation
-from hf_mri.hub.apart import answers_of
-from hf_mri.hub.contents import list_contents
+from hf_mri.hub.bundle_contents import list_contents
+from hf_mri.hub.load_check import answers_of
+from hf_mri.hub.load_check_script import draw_slices
 from hf_mri.hub.publish import publish, upload
-from hf_mri.hub.stranger import draw_slices
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.fixtures import connected_hub
 
@@ -119,8 +119,8 @@ def test_with_the_package_local_code_loads_it_without_asking(hub):
 @pytest.mark.slow
 def test_a_bundle_that_lacks_code_does_not_work_elsewhere(finished_bundles, tmp_path):
     bundle = Path(shutil.copytree(finished_bundles("resunet"), tmp_path / "broken"))
-    (bundle / "losses_mri.py").unlink()
-    with pytest.raises(ValueError, match=r"does not work where hf_mri is not installed: .*losses_mri"):
+    (bundle / "mri_model_losses.py").unlink()
+    with pytest.raises(ValueError, match=r"does not work where hf_mri is not installed: .*mri_model_losses"):
         answers_of(bundle)
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from transformers import AutoImageProcessor
 
 from hf_mri import MriImageProcessor, ResUNetConfig
-from hf_mri.modeling.intensity_mri import find_percentiles
+from hf_mri.modeling.mri_pixels_intensity import find_percentiles
 
 RNG = np.random.default_rng(0)
 SIZE = {"height": 16, "width": 16}

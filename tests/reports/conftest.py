@@ -15,10 +15,10 @@ from hf_mri import (
     SliceClassifierForImageClassification,
     TwoStageForSemanticSegmentation,
 )
-from hf_mri.modeling.decision_mri import THRESHOLDS
-from hf_mri.modeling.geometry_mri import Geometry
-from hf_mri.modeling.reading_mri import Reading
-from hf_mri.modeling.scan_mri import Scan
+from hf_mri.modeling.mri_reading import Reading
+from hf_mri.modeling.mri_reading_decisions import THRESHOLDS
+from hf_mri.modeling.mri_scan import Scan
+from hf_mri.modeling.mri_scan_geometry import Geometry
 
 SIDE = 64
 

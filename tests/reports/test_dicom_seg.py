@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from hf_mri.modeling.geometry_mri import ScanError
-from hf_mri.modeling.reading_mri import Reading
-from hf_mri.modeling.scan_mri import read_scan
+from hf_mri.modeling.mri_reading import Reading
+from hf_mri.modeling.mri_scan import read_scan
+from hf_mri.modeling.mri_scan_geometry import ScanError
+from hf_mri.predict.predict import predict
 from hf_mri.reports.dicom_seg import write_dicom_seg
-from hf_mri.reports.predict import predict
-from tests.reading.phantom_files import head, write_series
+from tests.modeling.phantom_files import head, write_series
 
 pydicom = pytest.importorskip("pydicom")
 highdicom = pytest.importorskip("highdicom")

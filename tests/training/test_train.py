@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hf_mri.evaluation.predictions import load_case
+from hf_mri.evaluation.stored_predictions import load_case
 from hf_mri.training import arguments
 from tests.training.conftest import GENTLE
 

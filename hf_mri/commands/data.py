@@ -1,0 +1,104 @@
+"""`hf-mri data …`: import, phantom, explore, push."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+LAYOUT = typer.Argument(help="How the publisher ships it: lgg, acdc, uw-madison, or folder (any images with masks).")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    data = typer.Typer(help="Import, make, look at and publish data sets.", no_args_is_help=True)
+    data.command("import")(import_command)
+    data.command("phantom")(phantom_command)
+    data.command("explore")(explore_command)
+    data.command("push")(push_command)
+    app.add_typer(data, name="data")
+
+
+def import_command(
+    layout: Annotated[str, LAYOUT],
+    source: Annotated[Path, typer.Argument(help="The folder, zip or table as it was downloaded.")],
+    dest: Annotated[Path, typer.Argument(help="The new data set's folder, ready for load_dataset and for the Hub.")],
+    split: Annotated[
+        str,
+        typer.Option(
+            help="Who trains and tests: hold-out (70/15/15 by patient), 'fold 1/5', 'leave-one-site-out SITE', all "
+            "(every patient tests), or slices-leaky (slices at random, which flatters)."
+        ),
+    ] = "hold-out",
+    seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
+    empty: Annotated[
+        str, typer.Option(help="Training slices without foreground: keep, drop, or the share to keep, such as 0.25.")
+    ] = "keep",
+    labels: Annotated[
+        str | None, typer.Option(help="Layout folder: names of the mask's values 1, 2, … separated by commas.")
+    ] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="List bad files in audit.json and go on.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a data set that is at DEST.")] = False,
+    workers: Annotated[int | None, typer.Option(help="Threads that read and encode; one a core by default.")] = None,
+) -> None:
+    """Turn a folder as its publisher ships it into a data set that is split by patient, checked and described."""
+    from hf_mri.data.import_dataset import import_dataset
+
+    options = {"labels": [name.strip() for name in labels.split(",")]} if labels else {}
+    summary = import_dataset(
+        layout,
+        source,
+        dest,
+        protocol=split,
+        seed=seed,
+        empty=empty,
+        skip_bad=skip_bad,
+        overwrite=overwrite,
+        workers=workers,
+        progress=True,
+        **options,
+    )
+    for bad in summary["bad_files"]:
+        typer.secho(f"Skipped: {bad['path']}: {bad['reason']}", fg="yellow", err=True)
+    parts = ", ".join(f"{name} {n['patients']} / {n['slices']}" for name, n in summary["splits"].items())
+    typer.echo(f"{dest}: {summary['patients']} patients, {summary['slices']} slices (patients / slices: {parts})")
+
+
+def phantom_command(
+    layout: Annotated[str, typer.Argument(help="The layout to draw in: lgg, acdc or uw-madison.")],
+    dest: Annotated[Path, typer.Argument(help="The new folder, laid out as the publisher would.")],
+    patients: Annotated[int, typer.Option(help="How many patients.")] = 4,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same scans.")] = 0,
+    size: Annotated[int | None, typer.Option(help="Height and width in pixels; the publisher's by default.")] = None,
+) -> None:
+    """Draw synthetic scans with known truth, in the publisher's own files, for trying everything without data."""
+    from hf_mri.data.phantoms.draw import draw_phantom
+
+    draw_phantom(layout, dest, patients=patients, seed=seed, size=size)
+    typer.echo(f"{dest}: {patients} synthetic patients; import them with: hf-mri data import {layout} {dest} DATASET")
+
+
+def explore_command(
+    dataset: Annotated[Path, typer.Argument(help="Folder of an imported data set.")],
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for explore.html and explore.json; DATASET-explored by default.")
+    ] = None,
+) -> None:
+    """Write a page that shows what is in a data set: counts, distributions, pictures, problems."""
+    from hf_mri.reports.dataset_page import explore_dataset
+
+    page = explore_dataset(dataset, output, progress=True)
+    typer.echo(f"{page}: open it in a browser")
+
+
+def push_command(
+    dataset: Annotated[Path, typer.Argument(help="Folder of an imported data set.")],
+    repo: Annotated[str, typer.Argument(help="Where to, as user/name.")],
+    public: Annotated[bool, typer.Option("--public", help="Make a new repository public instead of private.")] = False,
+    allow_redistribution: Annotated[
+        bool, typer.Option("--allow-redistribution", help="I have the right to pass these images on.")
+    ] = False,
+) -> None:
+    """Upload a data set to the Hub, private unless told otherwise."""
+    from hf_mri.hub.push_dataset import push_dataset
+
+    typer.echo(push_dataset(dataset, repo, private=not public, allow_redistribution=allow_redistribution))

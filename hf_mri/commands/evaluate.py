@@ -1,0 +1,97 @@
+"""The commands that judge: `evaluate` and `compare`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command()(evaluate)
+    app.command()(compare)
+
+
+def evaluate(
+    data: Annotated[
+        str,
+        typer.Option(help="An imported data set (folder or Hub name); with --layout a publisher's folder or zip."),
+    ],
+    output: Annotated[Path, typer.Option(help="Folder that gets metrics.json, report.html and plots.")],
+    model: Annotated[str | None, typer.Option(help="Folder of a model, or its name on the Hub.")] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(help="lgg, acdc, uw-madison or folder: evaluate every patient in a publisher's folder."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Which split of a data set: train, validation or test.")] = "test",
+    protocol: Annotated[
+        str,
+        typer.Option(
+            help="patients; slices-leaky (slices split at random: flatters); buda (as in the LGG paper); "
+            "cross-validation or leave-one-site-out, where --data is the run folder that holds the folds."
+        ),
+    ] = "patients",
+    allow_seen: Annotated[
+        bool, typer.Option("--allow-seen", help="Mark patients that the model was trained on instead of failing.")
+    ] = False,
+    engine: Annotated[str, typer.Option(help="auto, torch or openvino, as in predict.")] = "auto",
+    flips: Annotated[
+        bool, typer.Option("--flips", help="Read each slice and its mirror image, as in predict.")
+    ] = False,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run the code that lies beside a model's weights.")
+    ] = False,
+) -> None:
+    """Judge a model on labeled scans: by slice, volume and patient, with 95 % intervals over patients.
+
+    Scans are read as predict reads them. The folder gets metrics.json (every figure), report.html (one page that needs
+    nothing else, with the worst cases last) and the plots. Patients that the model was trained on are refused.
+    """
+    from hf_mri.evaluation.evaluate import evaluate_folds, evaluate_model
+    from hf_mri.evaluation.metrics_file import write_headline
+    from hf_mri.evaluation.protocols import STORED_PROTOCOLS
+    from hf_mri.reports.evaluation_page import write_report
+    from hf_mri.reports.worst_pictures import WorstCases
+
+    worst = WorstCases()
+
+    if protocol in STORED_PROTOCOLS:
+        metrics = evaluate_folds(data, protocol, worst.consider)
+    elif model is None:
+        raise ValueError(f"--model is missing: the protocol {protocol} reads scans with a model")
+    else:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+        columns = ("Reading", BarColumn(), MofNCompleteColumn(), "slices", TimeElapsedColumn())
+        with Progress(*columns, transient=True) as bar:
+            task = bar.add_task("", total=None)
+            metrics = evaluate_model(
+                model,
+                data,
+                layout=layout,
+                split=split,
+                protocol=protocol,
+                observe=worst.consider,
+                allow_seen=allow_seen,
+                progress=lambda slices: bar.advance(task, slices),
+                engine=engine,
+                flips=flips,
+                trust_remote_code=trust_remote_code,
+            )
+    write_report(metrics, worst.sort(), output)
+    typer.echo(write_headline(metrics))
+    typer.echo(f"{output / 'report.html'}")
+
+
+def compare(
+    metrics: Annotated[
+        list[Path],
+        typer.Argument(help="Metrics files, or folders that hold one; the first is the base."),
+    ],
+    output: Annotated[Path | None, typer.Option(help="JSON file that gets the comparison.")] = None,
+) -> None:
+    """Put models side by side on the patients that all were judged on, with paired 95 % intervals."""
+    from hf_mri.evaluation.compare import compare_files, format_table
+
+    comparison = compare_files(metrics, output)
+    typer.echo(format_table(comparison))

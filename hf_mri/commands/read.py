@@ -1,0 +1,113 @@
+"""The commands that read scans: `predict`, `demo`, `doctor`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.command()(predict)
+    app.command()(demo)
+    app.command()(doctor)
+
+
+def predict(
+    scans: Annotated[
+        list[str] | None, typer.Argument(help="Files, folders or quoted globs; each is one scan.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Folder of a model, or its name on the Hub.")] = ...,
+    output: Annotated[Path, typer.Option(help="Folder that gets a folder for each scan.")] = ...,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            help="Comma-separated, of json, masks, nifti, rle, overlays, montage, html, by default all of these; and "
+            "of dicom-seg, a segmentation in the study of the images, with the patient's data that they have."
+        ),
+    ] = None,
+    list_file: Annotated[Path | None, typer.Option("--list", help="File with one scan a line, besides.")] = None,
+    channels: Annotated[
+        list[str] | None,
+        typer.Option(help="One scan in a file a channel, in the model's order: --channels pre=A --channels flair=B …"),
+    ] = None,
+    spacing: Annotated[
+        str | None, typer.Option(help="Millimeters between rows, columns and slices, as 0.9,0.9,5, for PNG and TIFF.")
+    ] = None,
+    series: Annotated[str | None, typer.Option(help="DICOM series: number, description or UID.")] = None,
+    engine: Annotated[str, typer.Option(help="auto, torch or openvino.")] = "auto",
+    flips: Annotated[
+        bool, typer.Option("--flips", help="Read each slice and its mirror image, and average: twice the time.")
+    ] = False,
+    batch_size: Annotated[int, typer.Option(help="Slices that go through the model at once.", min=1)] = 16,
+) -> None:
+    """Read scans: which slices show a tumor, where it is, and how large.
+
+    Each scan gets OUTPUT/SCAN with reading.json, masks/LABEL/0001.png, LABEL.nii.gz, run_lengths.csv, overlays,
+    montage.png and report.html. What is done is not done again; a scan that fails is reported and the others go on,
+    and the exit code is then 1.
+    """
+    from hf_mri.predict.predict import predict as run
+    from hf_mri.predict.scan_list import find_scans, parse_channels
+
+    sources = list(find_scans(scans or [], list_file)) if scans or list_file or not channels else []
+    if channels:
+        sources.append(parse_channels(channels))
+    outcome = run(
+        sources,
+        model,
+        output,
+        only=None if only is None else [kind.strip() for kind in only.split(",")],
+        engine=engine,
+        batch_size=batch_size,
+        spacing=None if spacing is None else _numbers(spacing),
+        series=series,
+        flips=flips,
+    )
+    counts = [
+        f"{len(outcome.read)} scans read",
+        f"{len(outcome.skipped)} done before",
+        f"{len(outcome.failed)} failed",
+    ]
+    typer.echo(f"{', '.join(counts)}: {output}")
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder that gets the scan, its reading and a picture.")] = Path(
+        "out/demo"
+    ),
+    model: Annotated[str | None, typer.Option(help="Folder of a model, or its name on the Hub.")] = None,
+) -> None:
+    """Read a synthetic scan, write its reading and a picture; without a trained model, train a tiny one first."""
+    from hf_mri.commands.demo import run_demo
+
+    found = run_demo(output, model)
+    typer.echo(found.headline)
+    for name, path in (
+        ("scan", found.scan),
+        ("reading", found.reading / "reading.json"),
+        ("picture", found.reading / "montage.png"),
+        ("report", found.reading / "report.html"),
+    ):
+        typer.echo(f"{name + ':':9}{path}")
+
+
+def doctor(
+    model: Annotated[str | None, typer.Option(help="Folder or Hub name of a model to time on each engine.")] = None,
+) -> None:
+    """Say what this machine can do, what is missing and how to install it."""
+    from hf_mri.commands.doctor import run_doctor
+
+    run_doctor(model)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        numbers = tuple(float(part) for part in text.replace("x", ",").split(","))
+    except ValueError:
+        numbers = ()
+    if len(numbers) not in (2, 3) or min(numbers) <= 0:
+        raise ValueError(f"--spacing {text!r}: give two or three numbers above 0, in millimeters, as 0.9,0.9,5")
+    return numbers

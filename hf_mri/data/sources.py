@@ -1,0 +1,134 @@
+"""What every layout's reader yields: one row a slice, or the name of a bad file and what is wrong with it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hf_mri.data.datasets_table import LAYOUTS, OVERLAPPING, DatasetEntry, get_dataset_entry
+from hf_mri.modeling.mri_scan_archive import unpack_zip
+
+Row = dict[str, Any]
+PHANTOM_MARK = "PHANTOM.json"  # beside synthetic scans, so that nobody takes them for patients
+
+
+class BadFile(NamedTuple):
+    """A file that can't become a row, and the reason in a few words."""
+
+    path: str
+    reason: str
+
+
+class Volume(NamedTuple):
+    """One unit of reading: the slices of a 3-D image, read when asked for."""
+
+    name: str
+    read: Callable[[], Iterator[Row | BadFile]]
+
+
+class Source(NamedTuple):
+    """A publisher's folder, looked through but not read: its volumes and what was noticed on the way."""
+
+    entry: DatasetEntry
+    columns: dict[str, str]  # the columns that only this set has, and their types
+    volumes: list[Volume]
+    findings: list[str]
+    root: Path = Path()  # where the files lie
+    shown: Path = Path()  # what the user calls it: the same, or the zip that was unpacked
+
+    def locate(self, bad: BadFile) -> BadFile:
+        """The same bad file, named from the source's root: a report travels, a machine's folders don't."""
+        return bad._replace(path=os.path.relpath(bad.path, self.root if self.root.is_dir() else self.root.parent))
+
+
+def make_row(
+    image: np.ndarray,
+    mask: np.ndarray,
+    *,
+    patient: str,
+    slice_index: int,
+    volume: str,
+    file: str,
+    site: str | None = None,
+    phase: str | None = None,
+    spacing: tuple[float, float, float] | None = None,
+    **extra: Any,
+) -> Row:
+    """Put a slice into the one schema: image (H, W) or (H, W, 3), mask (H, W) uint8, then the columns.
+
+    `file` is where the slice came from, for messages; it is not stored.
+    """
+    return {
+        "image": image,
+        "mask": mask,
+        "label": int(mask.any()),
+        "patient": patient,
+        "site": site,
+        "slice": slice_index,
+        "volume": volume,
+        "phase": phase,
+        "spacing": None if spacing is None else [float(v) for v in spacing],
+        **extra,
+        "file": file,
+    }
+
+
+def split_mask(mask: np.ndarray, entry: DatasetEntry) -> dict[str, np.ndarray]:
+    """Turn stored masks (…, H, W) into one boolean mask a foreground label, as the data set's entry says."""
+    if entry.problem_type == OVERLAPPING:
+        return {label: (mask >> index & 1).astype(bool) for index, label in entry.foreground.items()}
+    return {label: mask == index for index, label in entry.foreground.items()}
+
+
+@contextlib.contextmanager
+def open_source(layout: str, source: str | Path, **options: Any) -> Iterator[Source]:
+    """Look through a publisher's folder, or a zip of it, which is unpacked aside while the source is open.
+
+    Raises:
+        ValueError: unknown layout, no such folder, or nothing in it that the layout knows.
+    """
+    if layout not in LAYOUTS:
+        raise ValueError(f"no layout is called {layout!r}; there are: {', '.join(LAYOUTS)}")
+    source = Path(source)
+    if not source.exists():
+        raise ValueError(f"{source}: no such file or folder")
+    reader = import_module(f"hf_mri.data.layouts.{layout.replace('-', '_')}")
+    with contextlib.ExitStack() as stack:
+        root = source
+        if source.is_file() and source.suffix.lower() == ".zip":
+            root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hf_mri_unzip_")))
+            unpack_zip(source, root)
+        try:
+            found = reader.find_volumes(root, get_dataset_entry(_name_of(layout, root)), **options)
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(root), str(source))) from error
+        yield found._replace(root=root, shown=source if root.is_dir() else source.parent)
+
+
+def _name_of(layout: str, source: Path) -> str:
+    folder = source if source.is_dir() else source.parent
+    marked = any((place / PHANTOM_MARK).exists() for place in (folder, folder.parent))
+    return f"{layout}-phantom" if marked and layout != "folder" else layout
+
+
+def iterate_rows(layout: str, source: str | Path, **options: Any) -> Iterator[Row]:
+    """Read a publisher's folder row by row, without storing anything: every patient, nothing split off.
+
+    Rows come volume by volume, slices in order; `image` and `mask` are arrays.
+
+    Raises:
+        ValueError: at the first bad file; names it and the reason.
+    """
+    with open_source(layout, source, **options) as opened:
+        for volume in opened.volumes:
+            for row in volume.read():
+                if isinstance(row, BadFile):
+                    raise ValueError(f"{opened.shown / opened.locate(row).path}: {row.reason}")
+                yield row

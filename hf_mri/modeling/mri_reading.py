@@ -1,0 +1,281 @@
+"""`Reading`: what a scan was found to hold, and everything computed from it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from scipy.special import expit
+
+from .mri_reading_decisions import (
+    THRESHOLDS,
+    decide_stage,
+    foreground_masks,
+    passes_gate,
+    remove_small_components,
+    slice_probability,
+)
+from .mri_reading_measures import measure_cine, measure_slice, measure_volume
+from .mri_reading_run_length import encode_run_length
+from .mri_scan import Scan
+from .mri_scan_geometry import Geometry
+from .mri_scan_nifti import write_nifti_file
+
+SCHEMA = "hf_mri.reading/1"
+KINDS = ("json", "masks", "nifti", "rle")
+
+
+@dataclass(repr=False)
+class Reading:
+    """What a model found in a scan; complete when returned.
+
+    Attributes:
+        probability: (S,) tumor (any foreground) by slice.
+        stage: (S,) what decided: "gate" rejected it, the segmenter found it "empty", or there is a "mask".
+        masks: by label, bool (S, H, W), laid out as the scan's slices.
+        spacing: millimeters between rows, columns and slices, or None.
+        geometry: the way back to the source's axes.
+        model: id, revision, engine and precision.
+        thresholds: those that were applied.
+        gate_logit: (S,) logit of tumor from the classifier, or None.
+        mask_logit: (S,) logit of the highest foreground probability; NaN where the segmenter did not look; or None.
+        foreground_probability: by label, float16 (S, H, W), where the Reader was asked to keep it.
+        overlapping: whether labels may overlap.
+        scan: what was read.
+    """
+
+    probability: np.ndarray
+    stage: np.ndarray
+    masks: dict[str, np.ndarray]
+    spacing: tuple[float, float, float | None] | None
+    geometry: Geometry
+    source: str = "array"
+    phases: int = 1
+    warnings: list[str] = field(default_factory=list)
+    model: dict[str, str | None] = field(default_factory=dict)
+    thresholds: dict[str, float] = field(default_factory=lambda: dict(THRESHOLDS))
+    gate_logit: np.ndarray | None = None
+    mask_logit: np.ndarray | None = None
+    foreground_probability: dict[str, np.ndarray] | None = None
+    overlapping: bool = False
+    scan: Scan | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        """One line: the arrays would fill the screen."""
+        found = int((self.stage == "mask").sum())
+        labels = ", ".join(self.masks) or "no masks"
+        return f"Reading({self.source!r}: {len(self.stage)} slices, {found} with a mask, {labels})"
+
+    @property
+    def gate_probability(self) -> np.ndarray | None:
+        """(S,) tumor probability from the classifier, which the gate compares with its threshold."""
+        return None if self.gate_logit is None else expit(self.gate_logit)
+
+    @property
+    def positive(self) -> np.ndarray:
+        """(S,) whether each slice is called tumor."""
+        return self.probability >= self.thresholds["slice_threshold"]
+
+    def in_source_order(self, label: str) -> np.ndarray:
+        """A label's mask in the source's own voxel order: (I, J, K), or (I, J, K, T) of a cine."""
+        return self.geometry.to_source(_by_phase(self.masks[label], self.phases))
+
+    def unseen(self, gate_threshold: float) -> np.ndarray:
+        """Indices of the slices that pass this gate but were never segmented: the model has to look at them."""
+        if self.gate_logit is None or self.mask_logit is None:
+            return np.zeros(0, np.int64)
+        passed = passes_gate(self.gate_logit, gate_threshold, len(self.probability))
+        return np.flatnonzero(passed & np.isnan(self.mask_logit))
+
+    def at(self, **thresholds: float) -> Reading:
+        """The reading at other thresholds, without the model.
+
+        Args:
+            thresholds: any of gate_threshold, slice_threshold, mask_threshold, smallest_lesion, temperature,
+                mask_weight.
+
+        Raises:
+            ValueError: an unknown threshold, or one that needs probabilities that were not kept.
+        """
+        unknown = set(thresholds) - set(THRESHOLDS)
+        if unknown:
+            raise ValueError(f"at: unknown {', '.join(sorted(unknown))}; choose among {', '.join(THRESHOLDS)}")
+        chosen = self.thresholds | thresholds
+        if self.mask_logit is None:
+            return replace(self, thresholds=chosen, probability=slice_probability(self.gate_logit, None, chosen))
+        passed = passes_gate(self.gate_logit, chosen["gate_threshold"], len(self.probability))
+        if len(self.unseen(chosen["gate_threshold"])):
+            raise ValueError("at: a lower gate_threshold needs Reader.look_further, or keep_probabilities=True")
+        kept = self.foreground_probability
+        if kept is not None:
+            masks = foreground_masks(kept, chosen["mask_threshold"], self.overlapping)
+        elif chosen["mask_threshold"] != self.thresholds["mask_threshold"]:
+            raise ValueError("at: another mask_threshold needs Reader(…, keep_probabilities=True)")
+        elif chosen["smallest_lesion"] < self.thresholds["smallest_lesion"]:
+            raise ValueError("at: a lower smallest_lesion needs Reader(…, keep_probabilities=True)")
+        else:
+            masks = {label: mask.copy() for label, mask in self.masks.items()}
+        for mask in masks.values():
+            mask[~passed] = False
+            remove_small_components(mask, chosen["smallest_lesion"])
+        return replace(
+            self,
+            thresholds=chosen,
+            masks=masks,
+            stage=decide_stage(masks, passed),
+            probability=slice_probability(self.gate_logit, np.where(passed, self.mask_logit, np.nan), chosen),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The reading as plain numbers, lists and text, ready for JSON; pixels are left out."""
+        shape = self.geometry.shape
+        columns, rows = shape[self.geometry.axes[2]], shape[self.geometry.axes[1]]
+        count = len(self.probability) // self.phases
+        gate, positive = self.gate_probability, self.positive
+        return {
+            "schema": SCHEMA,
+            "source": self.source,
+            "model": self.model,
+            "thresholds": self.thresholds,
+            "labels": list(self.masks),
+            "size": [rows, columns],
+            "spacing_mm": list(self.spacing) if self.spacing else None,
+            "phases": self.phases,
+            "warnings": self.warnings,
+            "slices": [self._slice_dict(index, count, gate, positive) for index in range(len(self.probability))],
+            "volumes": [
+                {
+                    label: measure_volume(mask[phase * count : (phase + 1) * count], self.spacing)
+                    for label, mask in self.masks.items()
+                }
+                for phase in range(self.phases)
+            ],
+            "cine": measure_cine(self.masks, self.spacing, self.phases),
+        }
+
+    def _slice_dict(self, index: int, count: int, gate: np.ndarray | None, positive: np.ndarray) -> dict[str, Any]:
+        pages = {label: mask[index] for label, mask in self.masks.items()}
+        regions = {label: measure_slice(page, self.spacing) for label, page in pages.items() if page.any()}
+        return {
+            "index": index % count,
+            "phase": index // count,
+            "name": slice_name(index),
+            "probability": round(float(self.probability[index]), 6),
+            "gate_probability": None if gate is None else round(float(gate[index]), 6),
+            "stage": str(self.stage[index]),
+            "positive": bool(positive[index]),
+            "regions": regions,
+        }
+
+    def save(self, folder: str | Path, only: Iterable[str] | None = None) -> list[Path]:
+        """Write the reading; `reading.json` comes last, so that a folder with one is complete.
+
+        Args:
+            folder: gets `reading.json`, `masks/LABEL/0001.png`, `LABEL.nii.gz` and `run_lengths.csv`.
+            only: of json, masks, nifti, rle; by default all (NIfTI where nibabel is installed).
+
+        Returns:
+            What was written.
+        """
+        kinds = list(KINDS if only is None else only)
+        if only is None and find_spec("nibabel") is None:
+            kinds.remove("nifti")
+        unknown = set(kinds) - set(KINDS)
+        if unknown:
+            raise ValueError(f"only: unknown {', '.join(sorted(unknown))}; choose among {', '.join(KINDS)}")
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        written = []
+        if "masks" in kinds:
+            written += self._save_masks(folder)
+        if "nifti" in kinds:
+            for label, mask in self.masks.items():
+                path, volume = folder / f"{file_name(label)}.nii.gz", _by_phase(mask, self.phases)
+                written.append(
+                    replace_file(path, lambda p, v=volume: write_nifti_file(p, v, self.geometry, self.spacing))
+                )
+        if "rle" in kinds:
+            text = self._run_lengths()
+            written.append(replace_file(folder / "run_lengths.csv", lambda p: p.write_text(text, encoding="utf-8")))
+        if "json" in kinds:
+            text = json.dumps(self.to_dict(), indent=1)
+            written.append(replace_file(folder / "reading.json", lambda p: p.write_text(text, encoding="utf-8")))
+        return written
+
+    def _save_masks(self, folder: Path) -> list[Path]:
+        """All masks into a folder aside, which then takes its place: one rename instead of one a slice."""
+        empty, place = None, folder / "masks"
+        aside = Path(tempfile.mkdtemp(dir=folder, prefix=".masks"))
+        try:
+            for label, mask in self.masks.items():
+                (aside / file_name(label)).mkdir()
+                for index, page in enumerate(mask):
+                    if page.any():
+                        data = encode_mask(page)
+                    else:  # most slices: encoded once
+                        data = empty = empty or encode_mask(page)
+                    (aside / file_name(label) / f"{slice_name(index)}.png").write_bytes(data)
+            aside.chmod(0o755)
+            shutil.rmtree(place, ignore_errors=True)
+            aside.rename(place)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        return sorted(place.glob("*/*.png"))
+
+    def _run_lengths(self) -> str:
+        sink = io.StringIO()
+        writer = csv.writer(sink)
+        writer.writerow(["slice", "label", "height", "width", "run_length"])
+        for label, mask in self.masks.items():
+            for index, page in enumerate(mask):
+                writer.writerow([slice_name(index), label, *page.shape, encode_run_length(page)])
+        return sink.getvalue()
+
+
+def slice_name(index: int) -> str:
+    """The name of a slice in files: counted from 1, as people do."""
+    return f"{index + 1:04d}"
+
+
+def file_name(label: str) -> str:
+    """A label as the name of a file."""
+    return re.sub(r"[^\w.-]+", "_", label)
+
+
+def encode_mask(mask: np.ndarray) -> bytes:
+    """A mask (H, W) as a PNG of 0 and 255."""
+    sink = io.BytesIO()
+    Image.fromarray(mask.astype(np.uint8) * 255).save(sink, "PNG", compress_level=1)
+    return sink.getvalue()
+
+
+def replace_file(path: Path, write: Callable[[Path], Any]) -> Path:
+    """Write aside, then rename: a file is there whole or not at all."""
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+    os.close(handle)
+    try:
+        write(Path(aside))
+        os.chmod(aside, 0o644)
+        os.replace(aside, path)
+    finally:
+        Path(aside).unlink(missing_ok=True)
+    return path
+
+
+def _by_phase(mask: np.ndarray, phases: int) -> np.ndarray:
+    """(T * S, H, W) as (S, H, W), or (S, H, W, T) of a cine."""
+    if phases == 1:
+        return mask
+    return np.moveaxis(mask.reshape(phases, -1, *mask.shape[1:]), 0, -1)

@@ -1,0 +1,85 @@
+"""The page's API, for gradio_client and plain HTTP: three named endpoints that keep nothing."""
+
+import gradio as gr
+
+from hf_mri.page.batcher import Desk
+from hf_mri.page.downloads import KINDS, pack
+from hf_mri.page.models import Bundle
+from hf_mri.page.uploads import hide_folders, read_upload
+
+OWN = -1  # "the model's own threshold", since an endpoint's numbers are never empty
+
+
+def add_endpoints(bundles: list[Bundle], desks: dict[str, Desk]) -> None:
+    """Add /models, /read and /write to the page, out of sight."""
+    by_name = {bundle.name: bundle for bundle in bundles}
+    first = bundles[0].name
+
+    def models() -> list[dict]:
+        """List the models of this page: name, labels, channels, thresholds, and version."""
+        return [describe(bundle) for bundle in bundles]
+
+    def answer(files, model, row_mm, column_mm, slice_mm, mask_threshold, gate_threshold):
+        bundle = by_name[model]
+        try:
+            scan = read_upload(bundle.reader, files or [], (row_mm, column_mm, slice_mm))
+            reading = desks[model].read(scan)
+            if gate_threshold not in (None, OWN):
+                reading = desks[model].look_further(reading, gate_threshold)
+            return reading if mask_threshold in (None, OWN) else reading.at(mask_threshold=mask_threshold)
+        except (ValueError, OSError, ImportError, RuntimeError) as error:
+            raise gr.Error(hide_folders(str(error), files or []), print_exception=False) from None
+
+    def read(files, model, row_mm, column_mm, slice_mm, mask_threshold, gate_threshold):
+        return answer(files, model, row_mm, column_mm, slice_mm, mask_threshold, gate_threshold).to_dict()
+
+    def write(files, kind, model, row_mm, column_mm, slice_mm, mask_threshold, gate_threshold):
+        return pack(answer(files, model, row_mm, column_mm, slice_mm, mask_threshold, gate_threshold), kind)
+
+    gr.api(models, api_name="models", queue=False)
+    with gr.Column(visible=False):
+        files = gr.File(
+            label="One file, or the slices of one scan (PNG, JPEG, TIFF, NIfTI, DICOM, zip)", file_count="multiple"
+        )
+        kind = gr.Dropdown(list(KINDS), value="masks", label="What to write")
+        options = [
+            gr.Dropdown(list(by_name), value=first, label="Name of the model, as /models lists it"),
+            *(
+                gr.Number(0, label=f"Millimeters between {axis}, 0 where the file says it")
+                for axis in ("rows", "columns", "slices")
+            ),
+            *(
+                gr.Number(OWN, label=f"{name}, -1 for the model's own")
+                for name in ("mask_threshold", "gate_threshold")
+            ),
+        ]
+        gr.Button().click(
+            read,
+            [files, *options],
+            gr.JSON(label="The reading: probability, stage and regions by slice, volumes"),
+            api_name="read",
+            concurrency_limit=16,
+            api_description="Read one scan. Returns the reading as JSON: for each slice the probability, the deciding "
+            "stage and the outlined regions (area, box); for each volume the size in mL; a heart's EDV, ESV and EF.",
+        )
+        gr.Button().click(
+            write,
+            [files, kind, *options],
+            gr.File(label="One file, or a zip of several"),
+            api_name="write",
+            concurrency_limit=16,
+            api_description="Read one scan and return a file: masks (PNG, NIfTI), run-lengths, HTML report or JSON.",
+        )
+
+
+def describe(bundle: Bundle) -> dict:
+    """Return what a caller of the API needs to know about a model."""
+    config = bundle.reader.config
+    names = ("gate_threshold", "slice_threshold", "mask_threshold", "smallest_lesion", "temperature", "mask_weight")
+    return {
+        "name": bundle.name,
+        "kind": bundle.kind,
+        "labels": [label for label in config.id2label.values() if label != "background"],
+        "channels": list(bundle.channels),
+        "thresholds": {name: getattr(config, name) for name in names if hasattr(config, name)},
+    }

@@ -1,0 +1,163 @@
+"""The layout of the page, and how it is served."""
+
+import os
+from pathlib import Path
+
+import gradio as gr
+
+from hf_mri.page.accounts import make_gate
+from hf_mri.page.answer import IDLE
+from hf_mri.page.api import add_endpoints
+from hf_mri.page.batcher import Desk
+from hf_mri.page.events import Parts, TabEvents
+from hf_mri.page.examples import draw_examples
+from hf_mri.page.models import HELP, Bundle, list_names, load_bundles
+from hf_mri.page.sessions import Visits
+from hf_mri.page.static_files import read_static
+from hf_mri.page.texts import ABOUT, HEAD, PRIVACY, list_versions
+from hf_mri.page.viewer import make_viewer
+
+UPLOADS_KEPT = 600  # seconds at most; a scan is in memory as soon as it is read
+MOST_WAITING = 64  # events of all visitors; one more is told that the page is busy
+DOWNLOADS = {
+    "masks": "Masks, PNG",
+    "nifti": "Masks, NIfTI",
+    "rle": "Run-lengths, CSV",
+    "json": "Reading, JSON",
+    "report": "Report, HTML",
+}
+
+
+def build_tab(bundle: Bundle, desk: Desk, visits: Visits) -> None:
+    """Lay out one model's tab: what goes in on the left, the answer and the viewer on the right."""
+    config = bundle.reader.config
+    key, config = bundle.name, bundle.reader.config
+    with gr.Row(elem_classes="page-tab"):
+        with gr.Column(elem_classes="side", scale=0):
+            files = gr.File(
+                label="Scan: slices, NIfTI, DICOM or zip", file_count="multiple", height=150, elem_id=f"{key}-files"
+            )
+            with gr.Row(elem_classes="examples"):
+                examples = [
+                    (
+                        gr.Button(example.title, icon=str(example.picture), elem_id=f"{key}-{example.name}"),
+                        example,
+                    )
+                    for example in draw_examples(bundle.kind)
+                ]
+            with gr.Accordion("Sensitivity", open=False, visible=bundle.has_masks, elem_classes="later"):
+                sliders = build_sliders(bundle, config)
+            with gr.Accordion("Downloads", open=True, elem_classes="later"), gr.Row(elem_classes="downloads"):
+                downloads = {
+                    kind: gr.Button(title, size="sm", interactive=False, elem_id=f"{key}-{kind}")
+                    for kind, title in DOWNLOADS.items()
+                    if bundle.has_masks or kind in ("report", "json")
+                }
+            with gr.Accordion("Spacing and series", open=False, elem_classes="later"):
+                gr.Markdown("PNG, JPEG and TIFF do not say how far apart pixels are. Millimeters between:")
+                with gr.Row():
+                    spacing = [
+                        gr.Number(None, label=axis, minimum=0, min_width=60) for axis in ("rows", "columns", "slices")
+                    ]
+                series = gr.Textbox(label="DICOM series, where there are several", max_lines=1)
+                again = gr.Button("Apply", size="sm", elem_id=f"{key}-again")
+            ready = gr.DownloadButton("ready", visible="hidden", elem_id=f"{key}-ready")
+        with gr.Column(elem_classes="main", scale=1):
+            answer = gr.HTML(IDLE, elem_id=f"{key}-answer")
+            viewer = make_viewer(f"{key}-viewer")
+            with gr.Accordion("Measurements", open=False):
+                measures = gr.HTML("", elem_classes="measures")
+            with gr.Accordion("About this model", open=False, elem_classes="later"):
+                link = f"[Model card on the Hub]({bundle.link})\n\n" if bundle.link else ""
+                gr.Markdown(link + (bundle.card or "This model came without a card."))
+    parts = Parts(files, examples, spacing, series, again, sliders, downloads, ready, answer, viewer, measures)
+    TabEvents(bundle, desk, visits, parts).connect()
+
+
+def build_sliders(bundle: Bundle, config) -> dict[str, gr.Slider]:
+    """Return the threshold sliders that this model has, at the values that were chosen on validation patients."""
+    sliders = {}
+    if bundle.has_masks:
+        sliders["mask_threshold"] = gr.Slider(
+            0.05,
+            0.95,
+            config.mask_threshold,
+            step=0.01,
+            label="Outline from probability",
+            info="Higher: smaller outlines. Acts at once.",
+            elem_id=f"{bundle.name}-mask-threshold",
+        )
+    if bundle.has_gate:
+        sliders["gate_threshold"] = gr.Slider(
+            0.0,
+            1.0,
+            config.gate_threshold,
+            step=0.001,
+            label="Look into slices from probability",
+            info="The classifier sets the other slices aside. 0 looks into all.",
+            elem_id=f"{bundle.name}-gate-threshold",
+        )
+    if bundle.has_masks:
+        sliders["smallest_lesion"] = gr.Slider(
+            0,
+            500,
+            config.smallest_lesion,
+            step=1,
+            label="Smallest part, pixels",
+            info="Smaller parts are left out.",
+            elem_id=f"{bundle.name}-smallest",
+        )
+    return sliders
+
+
+def build_page() -> gr.Blocks:
+    """Return the whole page for the models that are found."""
+    bundles, problems = load_bundles(list_names())
+    desks = {bundle.name: Desk(bundle.reader) for bundle in bundles}
+    visits = Visits()
+    kept = int(os.environ.get("HF_MRI_UPLOADS_KEPT", UPLOADS_KEPT))
+
+    def forget(request: gr.Request) -> None:
+        visits.forget(request.session_hash)
+
+    with gr.Blocks(
+        title="hf_mri: read MR slices", analytics_enabled=False, fill_width=True, delete_cache=(min(60, kept), kept)
+    ) as page:
+        gr.HTML(HEAD, js_on_load=read_static("theme.js"), apply_default_css=False)
+        if problems or not bundles:
+            gr.Markdown("\n\n".join([*(f"**Not loaded:** {line}" for line in problems), "" if bundles else HELP]))
+        if bundles:
+            add_endpoints(bundles, desks)  # before the tabs, whose own events would take the names
+        if len(bundles) == 1:
+            build_tab(bundles[0], desks[bundles[0].name], visits)
+        elif bundles:
+            with gr.Tabs():
+                for bundle in bundles:
+                    with gr.Tab(bundle.title):
+                        build_tab(bundle, desks[bundle.name], visits)
+        gr.HTML(ABOUT.format(versions=list_versions(bundles), privacy=PRIVACY), elem_classes="page-foot")
+        page.unload(forget)
+    return page.queue(max_size=MOST_WAITING, default_concurrency_limit=16)
+
+
+def serve(page: gr.Blocks) -> None:
+    """Serve the page until it is stopped."""
+    users = os.environ.get("HF_MRI_AUTH")
+    page.launch(
+        auth=make_gate(Path(users)) if users else None,
+        auth_message="This page is for people who were given an account.",
+        max_file_size=os.environ.get("HF_MRI_MAX_UPLOAD", "500mb"),
+        theme=gr.themes.Base(
+            primary_hue="teal",
+            secondary_hue="teal",
+            neutral_hue="slate",
+            radius_size="lg",
+            font=[gr.themes.LocalFont("Source Sans Pro", weights=(400, 600, 700)), "system-ui", "sans-serif"],
+        ),
+        css=read_static("style.css"),
+        footer_links=["api", "gradio", "settings"],
+        run_history=False,  # it would keep scans in the browser
+        enable_monitoring=False,
+        ssr_mode=False,
+        max_threads=80,
+    )

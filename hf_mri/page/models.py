@@ -1,0 +1,131 @@
+"""Which models the page offers: `HF_MRI_MODEL`, or the bundles in the repository's model_cards/, or the demo's."""
+
+import json
+import os
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hf_mri.hub.model_cards import MODEL_CARDS, find_published, list_published
+
+DEMO = MODEL_CARDS.parent / "out" / "demo" / "model"  # what `make demo` trains while nothing is published
+FIRST = "lgg-two-stage"
+HELP = """### No model yet
+
+This page needs a model that says what it looks for. Give it one of these and start it again:
+
+- a model of the Hugging Face Hub: `HF_MRI_MODEL=owner/name`
+- a bundle that you trained: `HF_MRI_MODEL=path/of/the/bundle`
+- several, one tab each: separate them with commas
+
+In a checkout of the project the bundles in `model_cards/` are taken by themselves, or what `make demo` has trained.
+`python train.py --help` says how to train one on your own labels.
+"""
+HEART = {"lv", "left ventricle"}
+ABDOMEN = {"stomach", "small_bowel", "large_bowel"}
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One model of the page, and how to speak about it."""
+
+    name: str
+    title: str  # of the tab
+    kind: str  # "tumor", "heart", "abdomen" or "other": which examples and which sentence
+    finding: str  # what the slice's probability is about
+    channels: tuple[str, ...]
+    card: str  # Markdown, without the metadata
+    link: str | None
+    reader: object
+    has_gate: bool
+    has_masks: bool
+
+
+def list_names() -> list[str]:
+    """Return the Hub ids or folders to load, the first one first."""
+    wanted = [name.strip() for name in os.environ.get("HF_MRI_MODEL", "").split(",") if name.strip()]
+    if wanted:
+        return wanted
+    found = list_published() or [path for path in [DEMO] if (path / "model.safetensors").is_file()]
+    # A two-stage model answers what its two halves answer: the halves only get a tab by name.
+    halves = {"lgg-classifier", "lgg-resunet"} if find_published(FIRST) else set()
+    return [str(path) for path in sorted(found, key=lambda path: path.name != FIRST) if path.name not in halves]
+
+
+def load_bundles(names: list[str]) -> tuple[list[Bundle], list[str]]:
+    """Load each model once, for all visitors; return them and one line for each that could not be loaded."""
+    bundles, problems = [], []
+    for name in names:
+        try:
+            bundles.append(tell_apart(load_bundle(name), {bundle.name for bundle in bundles}))
+        except (OSError, ValueError, ImportError) as error:
+            problems.append(f"{Path(name).name}: {' '.join(str(error).split())}")
+    return bundles, problems
+
+
+def tell_apart(bundle: Bundle, taken: set[str]) -> Bundle:
+    """Number a model that is called like another (RUN/bundle, OTHER/bundle): all that is a tab's goes by its name."""
+    number, name = 1, bundle.name
+    while name in taken:
+        number += 1
+        name = f"{bundle.name}-{number}"
+    return bundle if number == 1 else replace(bundle, name=name, title=f"{bundle.title} {number}")
+
+
+def load_bundle(name: str) -> Bundle:
+    """Load one model from a folder or the Hub, with its card."""
+    from hf_mri import Reader
+
+    folder = Path(name)
+    if not folder.is_dir() and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+        raise OSError("no such folder; HF_MRI_MODEL takes folders of bundles and Hub ids")
+    reader = Reader.from_pretrained(name, keep_probabilities="segmented")
+    config = reader.config
+    kind, title = describe_labels(list(config.id2label.values()))
+    return Bundle(
+        name=name.rstrip("/").rpartition("/")[2],
+        title=title,
+        kind=kind,
+        finding={"tumor": "tumor", "heart": "heart", "abdomen": "organ"}.get(kind, "finding"),
+        channels=_name_channels(_read(name, "training.json"), reader.processor.num_channels),
+        card=re.sub(r"\A---\n.*?\n---\n", "", _read(name, "README.md"), flags=re.DOTALL).strip(),
+        link=None if folder.is_dir() else f"https://huggingface.co/{name}",
+        reader=reader,
+        has_gate=config.model_type == "mri_two_stage",
+        has_masks=config.model_type != "mri_slice_classifier",
+    )
+
+
+def describe_labels(labels: list[str]) -> tuple[str, str]:
+    """Return the kind of model that has these labels, and the title of its tab."""
+    names = {label.lower() for label in labels}
+    if "tumor" in names:
+        return "tumor", "Brain tumor"
+    if names & HEART:
+        return "heart", "Heart"
+    if names & ABDOMEN:
+        return "abdomen", "Abdomen"
+    return "other", ", ".join(label for label in labels if label != "background").capitalize()
+
+
+def _name_channels(training: str, count: int) -> tuple[str, ...]:
+    from hf_mri.data.datasets_table import DATASETS
+
+    entry = DATASETS.get(json.loads(training).get("dataset", "")) if training else None
+    if entry is not None and len(entry.channels) == count:
+        return entry.channels
+    return tuple(f"channel {number}" for number in range(1, count + 1))
+
+
+def _read(name: str, file: str) -> str:
+    """Return a text file of a bundle, empty where it has none."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    path = Path(name) / file
+    if not Path(name).is_dir():
+        try:
+            path = Path(hf_hub_download(name, file))
+        except (EntryNotFoundError, LocalEntryNotFoundError):
+            return ""
+    return path.read_text(encoding="utf-8") if path.exists() else ""

@@ -1,0 +1,94 @@
+"""What an evaluation writes: metrics.json, plots as PNG, and one HTML page that holds everything."""
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from hf_mri.evaluation.metrics_file import dump_metrics, format_figure, format_interval, write_headline
+from hf_mri.modeling.mri_reading import replace_file
+from hf_mri.reports.display import display_size, draw_slice, label_colors
+from hf_mri.reports.evaluation_plots import draw_plots, render_svg, save_plots
+from hf_mri.reports.evaluation_template import TEMPLATE
+from hf_mri.reports.pictures import embed_panels
+from hf_mri.reports.worst_pictures import Picture
+
+TILE = 240
+SCORES = ("dice", "iou", "precision", "recall", "specificity", "tversky")
+AVERAGES = {"slice": "all slices", "positive_slice": "positive slices", "volume": "volumes", "pooled": "pooled pixels"}
+
+
+def write_report(metrics: dict[str, Any], pictures: list[Picture], folder: Path) -> None:
+    """Write the whole output folder; metrics.json comes last, so a folder that has it is complete.
+
+    Args:
+        metrics: what `summarize_rows` computed.
+        pictures: the lowest volumes, worst first.
+        folder: is made where it is missing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    plots = draw_plots(metrics)
+    save_plots(plots, folder / "plots")
+    page = render_page(metrics, {name: render_svg(name, figure) for name, figure in plots.items()}, pictures)
+    replace_file(folder / "report.html", lambda aside: aside.write_text(page, encoding="utf-8"))
+    text = dump_metrics(metrics)
+    replace_file(folder / "metrics.json", lambda aside: aside.write_text(text, encoding="utf-8"))
+
+
+def render_page(metrics: dict[str, Any], plots: dict[str, str], pictures: list[Picture]) -> str:
+    """Render the page as text; it needs no network and no script."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"figure": format_figure, "interval": format_interval}
+    colors = label_colors(list(metrics.get("segmentation", {})))
+    return environment.from_string(TEMPLATE).render(
+        metrics=metrics,
+        plots=plots,
+        headline=write_headline(metrics),
+        tiles=make_tiles(metrics),
+        scores=SCORES,
+        averages=AVERAGES,
+        colors=colors,
+        worst=[_show(picture, colors) for picture in pictures],
+    )
+
+
+def make_tiles(metrics: dict[str, Any]) -> list[tuple[str, str]]:
+    """The large numbers at the top: name and value."""
+    tiles = []
+    if "segmentation_mean" in metrics:
+        mean = metrics["segmentation_mean"]
+        dice = mean["volume_dice"]
+        tiles = [
+            ("Dice per patient, mean", f"{dice['mean']:.3f}"),
+            ("median", f"{dice['median']:.3f}"),
+            ("worst patient", f"{dice['min']:.3f}"),
+        ]
+        if "pooled_dice" in mean:
+            tiles.append(("Dice of pooled pixels", f"{mean['pooled_dice']:.3f}"))
+    found = metrics["classification"]
+    names = {"roc_auc": "slices: ROC AUC", "f1": "slices: F1", "accuracy": "slices: accuracy"}
+    tiles += [(name, f"{found[key]:.3f}") for key, name in names.items() if key in found]
+    gate = metrics.get("gate", {})
+    if "area_lost" in gate:
+        tiles.append(("area that the gate lost", f"{gate['area_lost']:.2%}"))
+        tiles.append(("slices that it saved", f"{gate['slices_saved']:.0%}"))
+    for chamber in ("lv", "rv"):
+        ejection = metrics.get("cardiac", {}).get(chamber, {}).get("ef", {})
+        if "r" in ejection:
+            tiles.append((f"{chamber.upper()} ejection fraction, r", f"{ejection['r']:.3f}"))
+    if "competition" in metrics:
+        tiles.append(("competition score", f"{metrics['competition']['score']:.3f}"))
+    return tiles
+
+
+def _show(picture: Picture, colors: dict[str, str]) -> dict[str, Any]:
+    """One low volume: its facts, and image, truth and prediction of each chosen slice side by side."""
+    size = display_size(*picture.gray.shape[1:], picture.row.spacing, TILE)
+    strips = []
+    for place, index in enumerate(picture.slices):
+        truth = {label: mask[place] for label, mask in picture.truth.items()}
+        predicted = {label: mask[place] for label, mask in picture.predicted.items()}
+        panels = [draw_slice(picture.gray[place], masks, colors, size) for masks in ({}, truth, predicted)]
+        strips.append({"index": index + 1, "source": embed_panels(panels)})
+    dice = {label: part.volume_dice for label, part in picture.row.labels.items()}
+    return {"volume": picture.row.volume, "dice": dice, "slices": len(picture.row.truth), "strips": strips}

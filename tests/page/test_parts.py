@@ -1,0 +1,155 @@
+"""Accounts, visits, uploads and what the viewer gets: the page's parts without a browser."""
+
+import base64
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hf_mri import Reader
+from hf_mri.page.accounts import hash_password, make_gate, matches, read_users, write_user
+from hf_mri.page.answer import say_answer
+from hf_mri.page.models import describe_labels, list_names, load_bundles
+from hf_mri.page.sessions import Visits
+from hf_mri.page.uploads import hide_folders, read_upload
+from hf_mri.page.viewer import encode_map, group_slices, show_reading, show_scan, window_channels
+
+
+@pytest.fixture(scope="module")
+def heart_reading(bundles):
+    """Two time points of three noisy slices, read by a model with random weights; then masks with a known beat."""
+    beat = np.random.default_rng(0).integers(0, 1000, (6, 40, 32, 1)).astype(np.uint16)
+    reader = Reader.from_pretrained(bundles["heart"], keep_probabilities=True)
+    reading = reader(replace(reader.read_scan(beat), phases=2, spacing=(2.0, 1.0, 8.0)))
+    left = np.zeros((6, 40, 32), bool)
+    left[:3, 10:14, 10:14] = left[3:, 8:16, 8:16] = True  # small first, so the second time point is ED
+    return replace(reading, masks=reading.masks | {"left ventricle": left})
+
+
+def test_passwords_are_salted_and_checked():
+    stored = hash_password("secret word")
+    assert "secret" not in stored
+    assert stored != hash_password("secret word")
+    assert matches("secret word", stored)
+    assert not matches("secret  word", stored)
+
+
+def test_users_are_kept_in_a_private_file_and_locked_out_after_five_failures(tmp_path):
+    file = tmp_path / "users.txt"
+    write_user(file, "anna", "first password")
+    write_user(file, "ben", "second password")
+    write_user(file, "anna", "changed password")
+    assert list(read_users(file)) == ["anna", "ben"]
+    assert file.stat().st_mode & 0o077 == 0
+    admit = make_gate(file)
+    assert admit("anna", "changed password")
+    assert not admit("anna", "first password")
+    assert not admit("nobody", "changed password")
+    for _ in range(5):
+        admit("ben", "guess")
+    assert not admit("ben", "second password")
+    assert admit("anna", "changed password")
+
+
+@pytest.mark.parametrize("text", ["anna:plain text\n", "# nobody\n", "scrypt$1\n"])
+def test_a_wrong_file_of_users_is_refused(tmp_path, text):
+    (tmp_path / "users.txt").write_text(text)
+    with pytest.raises(ValueError, match=r"users\.txt.*accounts\.py"):
+        make_gate(tmp_path / "users.txt")
+
+
+def test_visits_are_forgotten_by_visitor_by_age_and_by_size(heart_reading):
+    visits = Visits(most_bytes=1)
+    visits.keep("ann", "brain", heart_reading)
+    assert visits.get("ann", "brain") is heart_reading  # one alone is kept, however large
+    assert visits.get("ben", "brain") is None
+    visits.keep("ben", "brain", heart_reading)
+    assert visits.get("ann", "brain") is None
+    visits.forget("ben")
+    assert visits.get("ben", "brain") is None
+    stale = Visits(seconds=0.0)
+    stale.keep("ann", "brain", heart_reading)
+    assert stale.get("ann", "brain") is None
+
+
+def test_label_maps_keep_overlapping_labels():
+    masks = [np.zeros((5, 7), bool) for _ in range(3)]
+    masks[0][1:4, 1:4] = masks[2][2:5, 2:6] = True
+    address = encode_map(masks)
+    assert address.startswith("data:image/png;base64,")
+    bits = np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))))
+    for number, mask in enumerate(masks):
+        np.testing.assert_array_equal(bits >> number & 1, mask)
+
+
+def test_a_beating_heart_shows_ed_beside_es(heart_reading):
+    facts = heart_reading.to_dict()
+    groups = group_slices(facts)
+    assert groups == [{"name": "ED", "slices": [3, 4, 5]}, {"name": "ES", "slices": [0, 1, 2]}]
+    # 16 of 64 pixels are left: three quarters were pumped out.
+    assert "ejection fraction 75 %" in say_answer(facts)
+    shown = show_scan(heart_reading, facts, "heart", ("cine",))
+    assert shown["ratio"] == 32 * 1.0 / (40 * 2.0)
+    assert [label["name"] for label in shown["labels"]] == ["right ventricle", "myocardium", "left ventricle"]
+    measured = show_reading(heart_reading, facts)
+    assert len(measured["maps"]) == len(measured["probability"]) == 6
+
+
+def test_every_slice_that_the_headline_counts_is_red(heart_reading):
+    facts = heart_reading.to_dict()
+    stages = ("mask", "empty", "empty", "gate", "gate", "mask")
+    called = (True, True, False, True, False, False)
+    for page, stage, positive in zip(facts["slices"], stages, called, strict=True):
+        page |= {"stage": stage, "positive": positive}
+    shown = show_reading(heart_reading, facts)["stage"]
+    assert shown == ["mask", "suspected", "empty", "suspected", "gate", "mask"]
+    key = {entry["stage"] for entry in show_scan(heart_reading, facts, "heart", ("cine",))["key"]}
+    assert set(shown) - key == {"gate"}  # which this model has not
+
+
+def test_channels_are_windowed_apart_and_equal_ones_sent_once():
+    slices = np.random.default_rng(0).integers(0, 50, (2, 8, 8, 3)).astype(np.uint8)
+    slices[..., 1] += 100
+    windowed = window_channels(slices)
+    assert windowed.shape == (2, 8, 8, 3)
+    assert windowed[..., 1].min() < 20
+    assert window_channels(np.repeat(slices[..., :1], 3, axis=-1)).shape == (2, 8, 8, 1)
+
+
+def test_dropped_slices_come_in_number_order_without_their_masks(bundles, tmp_path):
+    reader = Reader.from_pretrained(bundles["heart"])
+    paths = []
+    for number in (10, 2, 1):
+        (tmp_path / str(number)).mkdir()  # the server keeps each upload in a folder of its own
+        paths.append(tmp_path / str(number) / f"slice_{number}.png")
+        Image.fromarray(np.full((40, 40), number, np.uint8)).save(paths[-1])
+    paths.append(tmp_path / "1" / "slice_1_mask.png")
+    Image.fromarray(np.zeros((40, 40), np.uint8)).save(paths[-1])
+    scan = read_upload(reader, [str(path) for path in paths], (1, 1, None))
+    assert scan.slices[:, 0, 0, 0].tolist() == [1, 2, 10]
+    assert scan.spacing == (1.0, 1.0, None)
+
+
+def test_errors_do_not_tell_where_uploads_lie():
+    assert hide_folders("/srv/uploads/ab12/x.png: broken", ["/srv/uploads/ab12/x.png"]) == "x.png: broken"
+
+
+def test_models_come_from_the_environment_and_failures_are_told(monkeypatch, bundles, tmp_path):
+    monkeypatch.setenv("HF_MRI_MODEL", f"{bundles['heart']}, {tmp_path / 'none'}")
+    found, problems = load_bundles(list_names())
+    assert [(bundle.name, bundle.kind, bundle.has_gate) for bundle in found] == [("heart", "heart", False)]
+    assert len(problems) == 1
+    assert problems[0].startswith("none: ")
+    assert describe_labels(["background", "lesion"]) == ("other", "Lesion")
+
+
+def test_models_of_one_name_are_told_apart(bundles, tmp_path):
+    (tmp_path / "heart").symlink_to(bundles["abdomen"])
+    found, _ = load_bundles([str(bundles["heart"]), str(tmp_path / "heart"), str(bundles["heart"])])
+    assert [(bundle.name, bundle.title) for bundle in found] == [
+        ("heart", "Heart"),
+        ("heart-2", "Abdomen 2"),
+        ("heart-3", "Heart 3"),
+    ]
