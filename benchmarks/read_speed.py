@@ -140,7 +140,7 @@ def make_plain(model: str, folders: list[Path]):
     """Our own segmenter alone, in bf16 PyTorch."""
     two_stage = Reader.from_pretrained(model, device="cpu", engine="torch")
     _, segmenter = stages_of(two_stage.engine.model)
-    reader = Reader(segmenter, two_stage.processor, engine="torch", dtype="bfloat16")
+    reader = Reader(segmenter, two_stage.processor, engine="torch", precision="bfloat16")
 
     def run(out: Path) -> None:
         for number, reading in enumerate(reader.batch(folders)):

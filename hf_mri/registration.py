@@ -4,6 +4,7 @@ Each part is registered right after the module of transformers that it goes into
 them (`hf-mri --help`) does not wait for PyTorch. This is the only place that registers anything.
 """
 
+import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Sequence
@@ -54,6 +55,11 @@ def register_processor() -> None:
         AutoImageProcessor.register(config, image_processor_classes={"torchvision": MriImageProcessor})
 
 
+def load_pipeline() -> None:
+    """Import our pipeline, which is registered when that is done."""
+    importlib.import_module("hf_mri.modeling.pipeline_mri")
+
+
 def register_pipeline() -> None:
     """`pipeline("mri-reading")`."""
     from transformers import AutoModelForImageClassification, AutoModelForSemanticSegmentation
@@ -98,8 +104,10 @@ def register_all() -> None:
         "transformers.models.auto.configuration_auto": register_configs,
         "transformers.models.auto.modeling_auto": register_models,
         "transformers.models.auto.image_processing_auto": register_processor,
-        "transformers.pipelines": register_pipeline,
+        # Ours imports theirs: whichever of the two comes first, ours is whole only when its own import is over.
+        "transformers.pipelines": load_pipeline,
+        "hf_mri.modeling.pipeline_mri": register_pipeline,
     }
+    sys.meta_path.insert(0, RegisterAfterImport(registrations))
     for name in [name for name in registrations if name in sys.modules]:
         registrations.pop(name)()
-    sys.meta_path.insert(0, RegisterAfterImport(registrations))

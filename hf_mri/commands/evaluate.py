@@ -47,6 +47,13 @@ def evaluate(
     Scans are read as predict reads them. The folder gets metrics.json (every figure), report.html (one page that needs
     nothing else, with the worst cases last) and the plots. Patients that the model was trained on are refused.
     """
+    from hf_mri.modeling.mri_model_folder import check_model_name
+
+    if not Path(data).exists() and (layout is not None or data.count("/") != 1):
+        raise ValueError(f"{data}: no such file or folder; check the path")
+    if model is not None:
+        check_model_name(model)
+
     from hf_mri.evaluation.evaluate import evaluate_folds, evaluate_model
     from hf_mri.evaluation.metrics_file import write_headline
     from hf_mri.evaluation.protocols import STORED_PROTOCOLS

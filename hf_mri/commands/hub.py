@@ -8,6 +8,7 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
+    app.command("bundle")(bundle)
     app.command("card")(card)
     app.command("publish")(publish)
 
@@ -15,18 +16,26 @@ def register(app: typer.Typer) -> None:
 Bundle = Annotated[Path, typer.Argument(help="Folder of a finished model, such as RUN/bundle.")]
 
 
+def bundle(
+    model: Annotated[str, typer.Argument(help="Folder of a model, or the name of one in model_cards/.")],
+    dest: Annotated[Path, typer.Argument(help="The bundle's folder; a bundle that is there is replaced.")],
+    code: Annotated[bool, typer.Option("--code/--no-code", help="With the code that travels, or without.")] = True,
+) -> None:
+    """Make of a model's own files a folder that loads anywhere, also where this package is not installed."""
+    from hf_mri.hub.bundle import assemble
+    from hf_mri.hub.model_cards import find_published
+
+    typer.echo(assemble(find_published(model) or model, dest, code=code))
+
+
 def card(
     bundle: Bundle,
     metrics: Annotated[Path | None, typer.Option(help="metrics.json of an evaluation, to take in first.")] = None,
     model_id: Annotated[str | None, typer.Option(help="What the quick start loads: a Hub id, or a folder.")] = None,
-    code: Annotated[bool, typer.Option("--code", help="Bring the code files up to this package's.")] = False,
 ) -> None:
     """Write a model's card, README.md, anew from the figures in its folder."""
-    from hf_mri.hub.bundle import refresh_code
     from hf_mri.hub.card import take_metrics, write_card
 
-    if code:
-        refresh_code(bundle)
     if metrics:
         take_metrics(bundle, metrics)
     typer.echo(write_card(bundle, model_id))
@@ -41,6 +50,10 @@ def publish(
     message: Annotated[str | None, typer.Option(help="Message of the commit.")] = None,
 ) -> None:
     """Check a model, publish it in one commit, load it back and compare its answers."""
+    from hf_mri.modeling.mri_model_folder import check_model_name
+
+    check_model_name(bundle)
+
     from hf_mri.hub.publish import publish as run
 
     done = run(bundle, repo, private=private, create_pr=pr, tag=tag, message=message)

@@ -47,12 +47,17 @@ def predict(
     montage.png and report.html. What is done is not done again; a scan that fails is reported and the others go on,
     and the exit code is then 1.
     """
-    from hf_mri.predict.predict import predict as run
-    from hf_mri.predict.scan_list import find_scans, parse_channels
+    from hf_mri.modeling.mri_model_folder import check_model_name
+    from hf_mri.predict.scan_list import check_some_exist, find_scans, parse_channels
 
     sources = list(find_scans(scans or [], list_file)) if scans or list_file or not channels else []
     if channels:
         sources.append(parse_channels(channels))
+    check_some_exist(sources)
+    check_model_name(model)
+
+    from hf_mri.predict.predict import predict as run
+
     outcome = run(
         sources,
         model,

@@ -1,6 +1,5 @@
 """Evaluation: a model over a data set, a run's stored predictions, or any cases; one computation behind all three."""
 
-import copy
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from hf_mri.evaluation.protocols import (
     prepare_like_buda,
     score_like_buda,
 )
-from hf_mri.evaluation.read_cases import Stopwatch, change_thresholds, describe_engine, describe_model, read_cases
+from hf_mri.evaluation.read_cases import Stopwatch, describe_engine, describe_model, read_cases
 from hf_mri.evaluation.stored_predictions import load_cases
 from hf_mri.evaluation.summary import summarize_rows
 from hf_mri.evaluation.threshold_table import tabulate_case
@@ -67,7 +66,7 @@ def evaluate_model(
         observe: called with each volume and its scores, such as `hf_mri.reports.WorstCases().consider`.
         allow_seen: mark patients that the model was trained on instead of failing.
         progress: called with the number of slices after each portion.
-        **reader_options: of `Reader.from_pretrained`: engine, dtype, device, flips, trust_remote_code.
+        **reader_options: of `Reader.from_pretrained`: engine, precision, device, flips, trust_remote_code.
 
     Raises:
         ValueError: unknown protocol, nothing to read, or a patient that the model has seen.
@@ -76,9 +75,9 @@ def evaluate_model(
         raise ValueError(f"protocol {protocol!r} does not read scans; choose among patients, slices-leaky, buda")
     from hf_mri.modeling.mri_reader import Reader
 
-    reader = copy.copy(model) if isinstance(model, Reader) else Reader.from_pretrained(model, **reader_options)
+    reader = model if isinstance(model, Reader) else Reader.from_pretrained(model, **reader_options)
     if protocol == "buda":
-        reader.config = change_thresholds(reader.config, **BUDA_THRESHOLDS)
+        reader = reader.with_thresholds(**BUDA_THRESHOLDS)
     training = read_training(reader.config.name_or_path, reader.revision)
     seen = SeenCheck(training, allowed=allow_seen or protocol == "slices-leaky")
     notes = [BUDA_NOTE] if protocol == "buda" else []

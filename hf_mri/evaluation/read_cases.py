@@ -1,6 +1,5 @@
 """Volumes through the Reader, portion by portion: cases for the evaluation, and the time that reading them took."""
 
-import copy
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -42,9 +41,8 @@ def read_cases(
 ) -> Iterator[Case]:
     """Read volumes portion by portion, with the gate and, for its comparison, without."""
     two_stages = reader.engine.gate is not None and reader.engine.segment is not None
-    open_reader = copy.copy(reader)
+    open_reader = reader.with_thresholds(gate_threshold=0.0)
     if two_stages:
-        open_reader.config = change_thresholds(reader.config, gate_threshold=0.0)
         clock.seconds_without = 0.0
     warm = False
     for portion in _portions(volumes):
@@ -96,15 +94,6 @@ def _make_case(volume: TruthVolume, reading: Any, ungated: Any, finish: Callable
         columns=volume.columns,
         images=volume.images,
     )
-
-
-def change_thresholds(config: Any, **thresholds: float) -> Any:
-    """A copy of a config with other thresholds; those that it does not have are left out."""
-    changed = copy.deepcopy(config)
-    for name, value in thresholds.items():
-        if hasattr(changed, name):
-            setattr(changed, name, value)
-    return changed
 
 
 def describe_model(reader: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from hf_mri.export.checks import BOUNDS, compare_readings, describe_cpu, time_en
 from hf_mri.export.graphs import FORMATS, convert_stages, quantize_graphs, require_libraries
 from hf_mri.export.inputs import choose_slices, load_inputs
 from hf_mri.modeling.mri_engine import TorchEngine, has_fast_bfloat16
-from hf_mri.modeling.mri_engine_openvino import RECORD, WEIGHTS, OpenVinoEngine, hash_weights, read_export
+from hf_mri.modeling.mri_engine_openvino import GRAPHS, RECORD, WEIGHTS, OpenVinoEngine, hash_weights, read_export
 from hf_mri.modeling.mri_reader import Reader, find_folder
 from hf_mri.modeling.mri_reading import replace_file
 
@@ -27,7 +27,7 @@ def export_model(
     data: str | Path | None = None,
     output: str | Path | None = None,
 ) -> dict[str, Any]:
-    """Write `openvino/` or `onnx/` into a bundle, and `export.json` that says what they are worth.
+    """Write `graphs/openvino/` or `graphs/onnx/` into a bundle, and `export.json` that says what they are worth.
 
     Every precision is compared with the model in float32 on the same scans. Beyond their bounds, float32 stops the
     export before anything is written, and the others are left out, which `export.json` says. The engines are timed
@@ -58,7 +58,7 @@ def export_model(
 
 
 def _export_into(folder: Path, kind: str, int8: bool, data: str | Path | None) -> dict[str, Any]:
-    reader = Reader.from_pretrained(folder, device="cpu", engine="torch", dtype="float32")
+    reader = Reader.from_pretrained(folder, device="cpu", engine="torch", precision="float32")
     network = reader.engine.model
     inputs = load_inputs(reader, data)
     expected = list(reader.batch(inputs.scans))
@@ -74,7 +74,8 @@ def _export_into(folder: Path, kind: str, int8: bool, data: str | Path | None) -
             parity = compare_readings(reader, engine, expected)
             found = {"format": kind, "precision": precision, "parity": parity, "bound": BOUNDS[precision]}
             if within_bounds(parity, precision):
-                entries.append(found | {"files": {stage: f"{kind}/{path.name}" for stage, path in paths.items()}})
+                files = {stage: f"{GRAPHS}/{kind}/{path.name}" for stage, path in paths.items()}
+                entries.append(found | {"files": files})
                 engines.append(engine)
                 continue
             if precision == "float32":  # then the conversion itself went wrong
@@ -87,7 +88,7 @@ def _export_into(folder: Path, kind: str, int8: bool, data: str | Path | None) -
                 remove_graphs(paths)
         timings = [entry | {"format": kind} for entry in time_engines(engines, slices)]
         timings[0]["format"] = None  # PyTorch
-        replace_folder(Path(aside), folder / kind)
+        replace_folder(Path(aside), folder / GRAPHS / kind)
     record = merge_record(folder, kind, entries, left_out, timings)
     record["inputs"] = {
         "name": inputs.name,

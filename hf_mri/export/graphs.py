@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from hf_mri.export.inputs import Slices
-from hf_mri.modeling.mri_engine import stages_of
 from hf_mri.modeling.mri_engine_openvino import STAGES, side_multiple
 
 ENDINGS = {"openvino": "xml", "onnx": "onnx"}
@@ -57,7 +56,7 @@ def convert_stages(model: PreTrainedModel, kind: str, folder: Path, slices: Slic
         The graph's file by stage.
     """
     paths = {}
-    for stage, network in zip(STAGES, stages_of(model), strict=True):
+    for stage, network in zip(STAGES, (model.gate, model.segmenter), strict=True):
         if network is not None:
             paths[stage] = folder / f"{stage}.{ENDINGS[kind]}"
             multiple = None if network.fixed_size else side_multiple(network)

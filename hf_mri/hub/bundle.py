@@ -14,6 +14,7 @@ from hf_mri.hub.card import write_card
 from hf_mri.hub.requirements import floors
 
 CODE = Path(__file__).parents[1] / "modeling"
+PLACES = ("auto_map", "custom_pipelines")  # entries of config.json that name code files
 # What a hosted container needs beside Python to run the code files.
 HOSTED = ("huggingface-hub", "numpy", "pillow", "safetensors", "scipy", "timm", "torch", "torchvision", "transformers")
 
@@ -48,9 +49,7 @@ def write_bundle(
     try:
         save_weights(aside, model, half)
         processor.save_pretrained(aside)
-        copy_code(aside, type(model), type(processor))
-        needed = floors()
-        (aside / "requirements.txt").write_text("".join(f"{needed[name]}\n" for name in HOSTED))
+        add_code(aside)
         write_json(aside / "train_config.json", portable(train_config))
         write_json(aside / "training.json", training)
         if metrics is not None:
@@ -71,44 +70,70 @@ def save_weights(folder: Path, model: PreTrainedModel, half: bool) -> None:
             if torch.isfinite(rounded).all():
                 weights[name] = rounded
     model.save_pretrained(folder, state_dict=weights)
-
-
-def copy_code(folder: Path, kind: type[PreTrainedModel], processor: type[BaseImageProcessor]) -> None:
-    """Copy the code files that these classes need, and name them in the two configs for every auto class."""
-    auto_class = f"AutoModel{kind.__name__[kind.__name__.index('For') :]}"
-    classes = {"AutoConfig": kind.config_class, "AutoModel": kind, auto_class: kind}
-    sources = [sys.modules[found.__module__].__file__ for found in (*classes.values(), processor)]
-    sources += [str(CODE / "pipeline_mri.py"), str(CODE / "handler.py")]
-    for old in folder.glob("*.py"):
-        old.unlink()
-    needed = {path for source in sources for path in (source, *get_relative_import_files(source))}
-    for source in sorted(needed):
-        shutil.copyfile(source, folder / Path(source).name)
-
     config = json.loads((folder / "config.json").read_text())
-    config["auto_map"] = {auto: reference(found) for auto, found in classes.items()}
-    config["custom_pipelines"] = {
-        "mri-reading": {"impl": "pipeline_mri.MriPipeline", "pt": [auto_class], "type": "image"}
-    }
-    config["dtype"] = "float32"
-    write_json(folder / "config.json", config)
-    preparation = json.loads((folder / "preprocessor_config.json").read_text())
-    preparation["auto_map"] = {"AutoImageProcessor": reference(processor)}
-    write_json(folder / "preprocessor_config.json", preparation)
+    write_json(folder / "config.json", config | {"dtype": "float32"})
 
 
-def refresh_code(bundle: str | Path) -> None:
-    """Bring a bundle's code files up to the package's own, as they are here and now."""
+def add_code(folder: str | Path) -> None:
+    """Put beside a model's own files the code that it needs where this package is not installed.
+
+    The one place that makes a repository of a model: training, `hf-mri bundle` and `publish` call it.
+    """
     import hf_mri
 
-    folder = Path(bundle)
-    (name,) = json.loads((folder / "config.json").read_text())["architectures"]
-    copy_code(folder, getattr(hf_mri, name), hf_mri.MriImageProcessor)
+    folder = Path(folder)
+    config = json.loads((folder / "config.json").read_text())
+    (name,) = config["architectures"]
+    kind = getattr(hf_mri, name)
+    roots = [sys.modules[found.__module__].__file__ for found in (kind, hf_mri.MriImageProcessor)]
+    roots.append(str(CODE / "handler.py"))
+    remove_code(folder)
+    for source in {path for root in roots for path in (root, *get_relative_import_files(root))}:
+        shutil.copyfile(source, folder / Path(source).name)
+    places = kind.config_class().to_dict()
+    auto_config = {"AutoConfig": f"configuration_mri.{kind.config_class.__name__}"}
+    config |= {"auto_map": auto_config | places["auto_map"], "custom_pipelines": places["custom_pipelines"]}
+    write_json(folder / "config.json", config)
+    needed = floors()
+    (folder / "requirements.txt").write_text("".join(f"{needed[name]}\n" for name in HOSTED))
 
 
-def reference(kind: type) -> str:
-    """Return how a config names a class of a code file beside it."""
-    return f"{kind.__module__.rpartition('.')[2]}.{kind.__name__}"
+def remove_code(folder: str | Path) -> None:
+    """Leave only what is a model's own: what `model_cards/` keeps."""
+    folder = Path(folder)
+    for path in (*folder.glob("*.py"), folder / "requirements.txt"):
+        path.unlink(missing_ok=True)
+    config = json.loads((folder / "config.json").read_text())
+    for entry in PLACES:
+        config.pop(entry, None)
+    write_json(folder / "config.json", config)
+
+
+def assemble(model: str | Path, folder: str | Path, *, code: bool = True) -> Path:
+    """Copy a model into a new folder and complete it: a bundle that loads anywhere, file for file its Hub repository.
+
+    Args:
+        model: Folder with a model's own files, or a bundle, whose code is brought up to date.
+        folder: Where the bundle goes; a bundle that is there is replaced.
+        code: False leaves the code out, as in `model_cards/`.
+
+    Returns:
+        The bundle.
+    """
+    model, folder = Path(model), Path(folder)
+    if not (model / "config.json").is_file():
+        raise ValueError(f"{model}: holds no model (no config.json); give the folder of a finished model")
+    if folder.resolve() == model.resolve():
+        raise ValueError(f"{folder}: is the model itself; name another folder for the bundle")
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.writing")
+    shutil.rmtree(aside, ignore_errors=True)
+    try:
+        shutil.copytree(model, aside, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+        (add_code if code else remove_code)(aside)
+        put_in_place(aside, folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return folder
 
 
 def portable(train_config: dict) -> dict:

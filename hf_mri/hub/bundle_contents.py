@@ -6,20 +6,19 @@ from pathlib import Path
 
 from hf_mri.hub.bundle import CODE
 from hf_mri.hub.plots import CAPTIONS
-from hf_mri.modeling.mri_engine_openvino import RECORD, WEIGHTS, hash_weights, read_export
+from hf_mri.modeling.mri_engine_openvino import GRAPHS, RECORD, WEIGHTS, hash_weights, read_export
 
 REQUIRED = (
     "README.md",
     "config.json",
-    "handler.py",
     "model.safetensors",
-    "pipeline_mri.py",
     "preprocessor_config.json",
-    "requirements.txt",
     "train_config.json",
     "training.json",
 )
-GRAPHS = ("openvino/*.xml", "openvino/*.bin", "onnx/*.onnx", "onnx/*.onnx.data")
+GRAPH_FILES = tuple(
+    f"{GRAPHS}/{pattern}" for pattern in ("openvino/*.xml", "openvino/*.bin", "onnx/*.onnx", "onnx/*.onnx.data")
+)
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".bin", ".ckpt", ".joblib", ".npy", ".npz")
 SCANS = (".nii", ".nii.gz", ".dcm", ".ima", ".tif", ".tiff", ".nrrd", ".mha", ".mhd", ".jpg", ".jpeg", ".zip")
 SECRETS = re.compile(
@@ -55,7 +54,7 @@ def check_graphs(folder: Path, names: set[str]) -> None:
     Raises:
         ValueError: says which file, and what to do.
     """
-    given = {name for name in names if any(fnmatch(name, pattern) for pattern in GRAPHS)}
+    given = {name for name in names if any(fnmatch(name, pattern) for pattern in GRAPH_FILES)}
     again = f"run `hf-mri export {folder}` again"
     record = read_export(folder) or {"exports": []}
     files = {name for entry in record["exports"] for name in entry["files"].values()}
@@ -89,8 +88,8 @@ def belongs(name: str) -> bool:
     """Tell whether a file is part of a bundle."""
     code = {path.name for path in CODE.glob("*.py")} - {"__init__.py"}
     plots = {f"plots/{plot}" for plot in CAPTIONS}
-    known = {*REQUIRED, "metrics.json", RECORD, *code, *plots}
-    return name in known or any(fnmatch(name, pattern) for pattern in (*GRAPHS, ".eval_results/*.yaml"))
+    known = {*REQUIRED, "metrics.json", "requirements.txt", RECORD, *code, *plots}
+    return name in known or any(fnmatch(name, pattern) for pattern in (*GRAPH_FILES, ".eval_results/*.yaml"))
 
 
 def is_dicom(path: Path) -> bool:

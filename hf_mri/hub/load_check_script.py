@@ -42,7 +42,7 @@ def answer(place: str, revision: str | None) -> dict:
     answers["mri-reading"] = [found["probability"] for found in read({"slices": slices}, as_dict=True)["slices"]]
 
     if processor.num_channels == 3:  # the stock pipelines know RGB only
-        task = "image-classification" if config.model_type == "mri_slice_classifier" else "image-segmentation"
+        task = "image-segmentation" if config.has_masks else "image-classification"
         found = transformers.pipeline(task, model=place, **where)(Image.fromarray(slices[0]))
         answers[task] = [[one["label"], one["score"] or int((np.asarray(one["mask"]) > 0).sum())] for one in found]
     if revision is None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.hf_api import RepoFile
 
+from hf_mri.hub.bundle import assemble
 from hf_mri.hub.bundle_contents import list_contents
 from hf_mri.hub.card import check_card, name_model
 from hf_mri.hub.load_check import answers_of, differences
@@ -51,7 +53,7 @@ def publish(
     Running it again after a failure completes what was begun; publishing what is there already commits nothing.
 
     Args:
-        bundle: Folder written by `write_bundle`.
+        bundle: Folder of a finished model; the code that travels is added on the way.
         repo_id: `NAMESPACE/NAME`, or `NAME` in one's own namespace; created if it does not exist.
         private: Create the repository as private.
         create_pr: Propose the files as a pull request to an existing repository.
@@ -71,15 +73,17 @@ def publish(
     with plain_errors(repo_id):
         repo_id = complete_repo_id(api, repo_id)
         exists = check_repo(api, repo_id, private, create_pr, tag)
-    expected = answers_of(bundle)
-    name_model(bundle, repo_id)
-    with plain_errors(repo_id):
-        if not exists:
-            api.create_repo(repo_id, private=private, exist_ok=True)
-        message = message or f"Publish {repo_id.partition('/')[2]}"
-        published = upload(api, list_contents(bundle), repo_id, message, create_pr=create_pr)
-        if tag:
-            add_tag(api, repo_id, tag, published.revision)
+    with tempfile.TemporaryDirectory() as folder:
+        whole = assemble(bundle, Path(folder) / Path(bundle).resolve().name)  # with this package's code, never older
+        expected = answers_of(whole)
+        name_model(whole, repo_id)
+        with plain_errors(repo_id):
+            if not exists:
+                api.create_repo(repo_id, private=private, exist_ok=True)
+            message = message or f"Publish {repo_id.partition('/')[2]}"
+            published = upload(api, list_contents(whole), repo_id, message, create_pr=create_pr)
+            if tag:
+                add_tag(api, repo_id, tag, published.revision)
     access = {"HF_ENDPOINT": api.endpoint, "HF_TOKEN": token or get_token() or ""}
     found = answers_of(repo_id, published.revision, **access)
     if wrong := differences(expected, found):

@@ -9,7 +9,6 @@ from transformers import PreTrainedConfig
 from .mri_model_checks import (
     BACKGROUND,
     SINGLE_LABEL,
-    add_auto_map,
     check_background,
     check_choice,
     check_class_weights,
@@ -18,10 +17,11 @@ from .mri_model_checks import (
     check_probability,
     complete_labels,
 )
+from .mri_model_travel import TravellingConfig
 
 
 @strict
-class SliceClassifierConfig(PreTrainedConfig):
+class SliceClassifierConfig(TravellingConfig, PreTrainedConfig):
     """Config of a classifier that says which slices show a tumor.
 
     Args:
@@ -40,6 +40,9 @@ class SliceClassifierConfig(PreTrainedConfig):
     """
 
     model_type = "mri_slice_classifier"
+    task: ClassVar[str] = "ImageClassification"
+    model: ClassVar[str] = "modeling_slice_classifier.SliceClassifierForImageClassification"
+    has_masks: ClassVar[bool] = False
     _auto_class: ClassVar[str | None] = "AutoConfig"
 
     backbone: str = "resnet50"
@@ -56,7 +59,7 @@ class SliceClassifierConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs):
         complete_labels(self, kwargs, default={0: "no tumor", 1: "tumor"})
-        add_auto_map(kwargs, "modeling_slice_classifier.SliceClassifierForImageClassification", "ImageClassification")
+        self._add_places(kwargs)
         super().__post_init__(**kwargs)
         self.backbone_kwargs = dict(self.backbone_kwargs or {})
         check_positive(self, "num_channels", "image_size", "downsample", "temperature")
@@ -65,7 +68,7 @@ class SliceClassifierConfig(PreTrainedConfig):
 
 
 @strict
-class ResUNetConfig(PreTrainedConfig):
+class ResUNetConfig(TravellingConfig, PreTrainedConfig):
     """Config of a U-Net with residual decoder that outlines labels in a slice.
 
     Args:
@@ -89,6 +92,8 @@ class ResUNetConfig(PreTrainedConfig):
     """
 
     model_type = "mri_resunet"
+    task: ClassVar[str] = "SemanticSegmentation"
+    model: ClassVar[str] = "modeling_resunet.ResUNetForSemanticSegmentation"
     _auto_class: ClassVar[str | None] = "AutoConfig"
 
     backbone: str | None = None
@@ -110,7 +115,7 @@ class ResUNetConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs):
         complete_labels(self, kwargs, default={0: BACKGROUND, 1: "tumor"})
-        add_auto_map(kwargs, "modeling_resunet.ResUNetForSemanticSegmentation", "SemanticSegmentation")
+        self._add_places(kwargs)
         super().__post_init__(**kwargs)
         self.backbone_kwargs = dict(self.backbone_kwargs or {})
         self.hidden_sizes, self.decoder_channels = list(self.hidden_sizes), list(self.decoder_channels)
@@ -125,7 +130,7 @@ class ResUNetConfig(PreTrainedConfig):
 
 
 @strict
-class TwoStageConfig(PreTrainedConfig):
+class TwoStageConfig(TravellingConfig, PreTrainedConfig):
     """Config of a classifier that decides which slices a segmenter outlines. Its labels are the segmenter's.
 
     Args:
@@ -141,6 +146,9 @@ class TwoStageConfig(PreTrainedConfig):
     """
 
     model_type = "mri_two_stage"
+    task: ClassVar[str] = "SemanticSegmentation"
+    model: ClassVar[str] = "modeling_two_stage.TwoStageForSemanticSegmentation"
+    has_gate: ClassVar[bool] = True
     _auto_class: ClassVar[str | None] = "AutoConfig"
 
     classifier: dict[str, Any] | PreTrainedConfig | None = None
@@ -153,7 +161,7 @@ class TwoStageConfig(PreTrainedConfig):
     mask_weight: int | float = 0.5
 
     def __post_init__(self, **kwargs):
-        add_auto_map(kwargs, "modeling_two_stage.TwoStageForSemanticSegmentation", "SemanticSegmentation")
+        self._add_places(kwargs)
         segmenter = ResUNetConfig(**_own_labels_win(self, _as_dict(self.segmenter), kwargs))
         classifier = SliceClassifierConfig(**_as_dict(self.classifier))
         if classifier.num_labels != 2 or classifier.problem_type != SINGLE_LABEL:
@@ -190,7 +198,15 @@ class TwoStageConfig(PreTrainedConfig):
 def _as_dict(config: dict[str, Any] | PreTrainedConfig | None) -> dict[str, Any]:
     """Return the fields of one stage without what belongs to a file of its own."""
     fields = config.to_dict() if hasattr(config, "to_dict") else dict(config or {})
-    for key in ("architectures", "auto_map", "dtype", "model_type", "transformers_version", "_name_or_path"):
+    for key in (
+        "architectures",
+        "auto_map",
+        "custom_pipelines",
+        "dtype",
+        "model_type",
+        "transformers_version",
+        "_name_or_path",
+    ):
         fields.pop(key, None)
     return fields
 

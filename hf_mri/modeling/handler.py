@@ -26,7 +26,7 @@ class EndpointHandler:
         place = path or os.path.dirname(os.path.abspath(__file__))
         self.read = pipeline("mri-reading", model=place, trust_remote_code=True)
         self.config = self.read.model.config
-        self.outlines = self.config.model_type != "mri_slice_classifier"
+        self.outlines = self.config.has_masks
 
     def __call__(self, data: dict[str, Any]) -> list[Any] | dict[str, Any]:
         """Answer one request.

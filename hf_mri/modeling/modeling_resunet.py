@@ -19,6 +19,7 @@ from .mri_model_backbone import (
     pad_to_multiple,
 )
 from .mri_model_losses import segmentation_loss
+from .mri_model_travel import TravellingModel
 
 AUXILIARY_LEVELS = 2  # decoder levels before the last that deep supervision adds a loss to
 
@@ -110,12 +111,17 @@ def resize(x: Tensor, size: tuple[int, int], mode: str = "bilinear") -> Tensor:
     return F.interpolate(x, size=tuple(size), mode=mode, align_corners=False if mode == "bilinear" else None)
 
 
-class ResUNetForSemanticSegmentation(PreTrainedModel):
+class ResUNetForSemanticSegmentation(TravellingModel, PreTrainedModel):
     """Encoder, residual decoder and a 1x1 convolution to one logit a label and pixel."""
 
     config_class = ResUNetConfig
     _auto_class = "AutoModelForSemanticSegmentation"  # saved with its code beside the weights
     main_input_name = "pixel_values"
+
+    @property
+    def segmenter(self) -> "ResUNetForSemanticSegmentation":
+        """This model: it outlines."""
+        return self
 
     def __init__(self, config: ResUNetConfig):
         super().__init__(config)

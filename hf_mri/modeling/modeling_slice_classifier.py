@@ -19,14 +19,21 @@ from .mri_model_backbone import (
     pad_to_multiple,
 )
 from .mri_model_losses import classification_loss
+from .mri_model_travel import TravellingModel
 
 
-class SliceClassifierForImageClassification(PreTrainedModel):
+class SliceClassifierForImageClassification(TravellingModel, PreTrainedModel):
     """Any timm backbone, dropout and a linear head."""
 
     config_class = SliceClassifierConfig
     _auto_class = "AutoModelForImageClassification"  # saved with its code beside the weights
     main_input_name = "pixel_values"
+    segmenter = None
+
+    @property
+    def gate(self) -> "SliceClassifierForImageClassification":
+        """This model: it decides about whole slices."""
+        return self
 
     def __init__(self, config: SliceClassifierConfig):
         super().__init__(config)

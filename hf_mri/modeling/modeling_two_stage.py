@@ -14,6 +14,7 @@ from .modeling_slice_classifier import SliceClassifierForImageClassification
 from .mri_model_backbone import initialize
 from .mri_model_checks import MULTI_LABEL
 from .mri_model_masks import to_masks, to_probabilities
+from .mri_model_travel import TravellingModel
 
 REJECTED, EMPTY, FOUND = 0, 1, 2
 BACKGROUND_LOGIT = 20.0  # finite, and a probability of 1 - 2e-9 in float32
@@ -38,12 +39,17 @@ class TwoStageOutput(ModelOutput):
     stage: Tensor | None = None
 
 
-class TwoStageForSemanticSegmentation(PreTrainedModel):
+class TwoStageForSemanticSegmentation(TravellingModel, PreTrainedModel):
     """A slice classifier and a segmenter in one repository."""
 
     config_class = TwoStageConfig
     _auto_class = "AutoModelForSemanticSegmentation"  # saved with its code beside the weights
     main_input_name = "pixel_values"
+
+    @property
+    def gate(self) -> SliceClassifierForImageClassification:
+        """The classifier, which decides which slices the segmenter sees."""
+        return self.classifier
 
     def __init__(self, config: TwoStageConfig):
         super().__init__(config)

@@ -38,14 +38,14 @@ class Engine(Protocol):
 class TorchEngine:
     """The model itself, channels-last, in the precision that the device is fast at."""
 
-    def __init__(self, model: PreTrainedModel, dtype: str | torch.dtype = "auto", compiled: bool = False):
+    def __init__(self, model: PreTrainedModel, precision: str | torch.dtype = "auto", compiled: bool = False):
         self.name = "torch-compile" if compiled else "torch"
         self.model = model.eval().to(memory_format=torch.channels_last)
-        given = dtype == "auto" and model.dtype != torch.float32  # weights that were loaded in 16 bits stay so
-        self.dtype = model.dtype if given else pick_dtype(model.device, dtype)
+        given = precision == "auto" and model.dtype != torch.float32  # weights that were loaded in 16 bits stay so
+        self.dtype = model.dtype if given else pick_dtype(model.device, precision)
         self.precision = str(self.dtype).removeprefix("torch.")
         self.device = str(model.device)
-        classifier, segmenter = stages_of(model)
+        classifier, segmenter = model.gate, model.segmenter
         if compiled:  # takes a minute at the first batch: worth it for thousands of slices
             classifier, segmenter = (part and torch.compile(part, dynamic=True) for part in (classifier, segmenter))
         self.gate = None if classifier is None else lambda pixels: self._run(classifier, pixels)
@@ -80,28 +80,14 @@ def _mirror(pixel_values: Sequence[Tensor]) -> Sequence[Tensor]:
     return [pixels.flip(-1) for pixels in pixel_values]
 
 
-def stages_of(model: PreTrainedModel) -> tuple[PreTrainedModel | None, PreTrainedModel | None]:
-    """The classifier and the segmenter in a model, None for what it lacks."""
-    if model.config.model_type == "mri_two_stage":
-        return model.classifier, model.segmenter
-    if model.config.model_type == "mri_slice_classifier":
-        return model, None
-    if model.config.model_type == "mri_resunet":
-        return None, model
-    raise ValueError(
-        f"model: cannot read scans with a {model.config.model_type!r}; give a mri_two_stage, mri_resunet or "
-        "mri_slice_classifier"
-    )
-
-
-def pick_dtype(device: torch.device, dtype: str | torch.dtype = "auto") -> torch.dtype:
+def pick_dtype(device: torch.device, precision: str | torch.dtype = "auto") -> torch.dtype:
     """The precision to compute in: 16 bits where the device is fast at it."""
-    if isinstance(dtype, torch.dtype):
-        return dtype
-    if dtype in DTYPES:
-        return DTYPES[dtype]
-    if dtype != "auto":
-        raise ValueError(f"dtype {dtype!r}: must be 'auto', 'float32', 'bfloat16' or 'float16'")
+    if isinstance(precision, torch.dtype):
+        return precision
+    if precision in DTYPES:
+        return DTYPES[precision]
+    if precision != "auto":
+        raise ValueError(f"precision {precision!r}: must be 'auto', 'float32', 'bfloat16' or 'float16'")
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     return torch.bfloat16 if device.type == "cpu" and has_fast_bfloat16() else torch.float32

@@ -1,7 +1,8 @@
 """OpenVINO's side of the engine: exported graphs, in the precision that was chosen when they were exported.
 
 Beside the weights, `export.json` says which graphs there are, how far they are from the model, and which engine and
-precision was fastest; `openvino/` or `onnx/` hold the graphs `gate` and `segmenter`.
+precision was fastest; `graphs/` holds the graphs `gate` and `segmenter`. They are not in a folder `openvino/`, which
+would be taken for the library where the model's own folder is on `sys.path`.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from .mri_engine import DTYPES, TorchEngine, has_fast_bfloat16, stages_of
+from .mri_engine import DTYPES, TorchEngine, has_fast_bfloat16
 
 logger = logging.getLogger(__name__)
 
 RECORD = "export.json"
+GRAPHS = "graphs"
 WEIGHTS = "model.safetensors"
 STAGES = ("gate", "segmenter")
 HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "bf16"}  # what is not int8 in an int8 graph runs in bf16
@@ -38,9 +40,8 @@ class OpenVinoEngine:
 
     def __init__(self, model: PreTrainedModel, graphs: dict[str, Path], precision: str):
         self.model, self.precision = model, precision
-        classifier, segmenter = stages_of(model)
-        self.gate = self._runner(graphs.get("gate"), classifier, "gate")
-        self.segment = self._runner(graphs.get("segmenter"), segmenter, "segment")
+        self.gate = self._runner(graphs.get("gate"), model.gate, "gate")
+        self.segment = self._runner(graphs.get("segmenter"), model.segmenter, "segment")
 
     @cached_property
     def fallback(self) -> TorchEngine:
@@ -99,14 +100,14 @@ class Graph:
 
 
 def load_openvino_engine(
-    model: PreTrainedModel, folder: str | Path | None, dtype: str | torch.dtype = "auto"
+    model: PreTrainedModel, folder: str | Path | None, precision: str | torch.dtype = "auto"
 ) -> OpenVinoEngine:
     """Load the graphs that `hf-mri export` put beside a model.
 
     Args:
         model: whose graphs they are.
         folder: where the model came from.
-        dtype: "auto" takes the precision that was fastest at export; or "float32", "bfloat16", "int8".
+        precision: "auto" takes the precision that was fastest at export; or "float32", "bfloat16", "int8".
 
     Raises:
         ImportError: OpenVINO is missing.
@@ -121,8 +122,15 @@ def load_openvino_engine(
         )
     if record["weights"] != hash_weights(folder):
         raise ValueError(f"{name}: the graphs were exported from other weights; run `hf-mri export {name}` again")
+    return open_graphs(model, folder, record, precision)
+
+
+def open_graphs(
+    model: PreTrainedModel, folder: str | Path, record: dict[str, Any], precision: str | torch.dtype = "auto"
+) -> OpenVinoEngine:
+    """Load the graphs of a record that belongs to the model's weights."""
     exports = {(entry["format"], entry["precision"]): entry for entry in record["exports"]}
-    wanted = _precision_name(dtype)
+    wanted = _precision_name(precision)
     if wanted == "auto":
         choice = record["choice"]
         wanted = choice["precision"] if choice["engine"] == "openvino" else record["exports"][0]["precision"]
@@ -135,25 +143,35 @@ def load_openvino_engine(
     )
 
 
-def prefers_openvino(model: PreTrainedModel, folder: str | Path | None, dtype: str | torch.dtype = "auto") -> bool:
-    """Whether OpenVINO was the fastest at export (a stored choice, not a timing now), and can run here."""
-    if model.device.type != "cpu" or dtype != "auto":
-        return False
+def find_preferred_graphs(
+    model: PreTrainedModel, folder: str | Path | None, precision: str | torch.dtype = "auto"
+) -> dict[str, Any] | None:
+    """The record of a model's graphs where OpenVINO was the fastest at export (a stored choice) and can run here."""
+    if model.device.type != "cpu" or precision != "auto":
+        return None
     record = read_export(folder)
-    if record is None or record["choice"]["engine"] != "openvino" or find_spec("openvino") is None:
-        return False
+    if record is None or record["choice"]["engine"] != "openvino" or not has_library():
+        return None
     if record["weights"] != hash_weights(folder):
         logger.warning("%s: the exported graphs belong to other weights and are not used", folder)
-        return False
-    return True
+        return None
+    return record
+
+
+def has_library() -> bool:
+    """Whether OpenVINO itself is installed: a folder of that name on `sys.path` has no origin."""
+    found = find_spec("openvino")
+    return found is not None and found.origin is not None
 
 
 def load_library() -> Any:
     """Import OpenVINO, and not before it is needed."""
+    if not has_library():
+        raise ImportError('engine "openvino" needs OpenVINO: pip install "hf_mri[export]"')
     try:
         import openvino
     except ImportError as error:
-        raise ImportError('engine "openvino" needs OpenVINO: pip install "hf_mri[export]"') from error
+        raise ImportError(f'OpenVINO cannot be loaded ({error}): pip install --upgrade "hf_mri[export]"') from error
     return openvino
 
 
@@ -177,6 +195,5 @@ def hash_weights(folder: str | Path) -> str:
     return digest.hexdigest()
 
 
-def _precision_name(dtype: str | torch.dtype) -> str:
-    dtype = DTYPES.get(dtype, dtype)
-    return str(dtype).removeprefix("torch.")
+def _precision_name(precision: str | torch.dtype) -> str:
+    return str(DTYPES.get(precision, precision)).removeprefix("torch.")

@@ -30,17 +30,6 @@ def complete_labels(config: PreTrainedConfig, kwargs: dict[str, Any], default: d
     config.id2label, config.label2id = id2label, label2id
 
 
-def add_auto_map(kwargs: dict[str, Any], model: str, task: str) -> None:
-    """Say in config.json which file and class load the model where this package is not installed."""
-    auto_map = {
-        "AutoModel": model,
-        f"AutoModelFor{task}": model,
-        # Here and not in preprocessor_config.json, where the stock pipelines would guess a video processor from it.
-        "AutoImageProcessor": "image_processing_mri.MriImageProcessor",
-    }
-    kwargs["auto_map"] = auto_map | (kwargs.get("auto_map") or {})
-
-
 def check_background(config: PreTrainedConfig) -> None:
     """With one label a pixel, label 0 is the background (names made from `num_labels` are taken on trust)."""
     names = [config.id2label[index] for index in sorted(config.id2label)]

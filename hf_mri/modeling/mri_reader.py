@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -9,11 +10,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
-from huggingface_hub import snapshot_download
 from transformers import (
     AutoConfig,
     AutoImageProcessor,
@@ -25,14 +25,14 @@ from transformers import (
 from .mri_engine import Engine, MirroringEngine
 from .mri_engine_choice import load_engine
 from .mri_model_checks import BACKGROUND, MULTI_LABEL
-from .mri_reader_batches import Queues, Work, is_done
+from .mri_model_folder import find_folder
+from .mri_reader_batches import KEEP, Network, Queues, Work, is_done
 from .mri_reading import Reading
-from .mri_reading_decisions import decide_stage, passes_gate, slice_probability, thresholds_of
+from .mri_reading_decisions import decide_stage, slice_probability, thresholds_of
 from .mri_scan import Scan, read_scan
 from .mri_scan_doubts import describe_doubts
 from .mri_scan_geometry import ScanError
 
-BESIDE_WEIGHTS = ["config.json", "export.json", "openvino/*", "onnx/*"]  # graphs for faster engines
 READ_AHEAD = 3  # batches of slices that are read before the model asks for them
 
 
@@ -43,10 +43,10 @@ class Reader:
         model: a slice classifier, a segmenter, or both in one (two stages).
         processor: the model's `MriImageProcessor`.
         engine: "auto", "torch", or an engine object.
-        dtype: "auto" computes in 16 bits where the device is fast at it.
+        precision: "auto" computes in 16 bits where the device is fast at it; or "float32", "bfloat16", "float16".
         batch_size: slices that go through the model at once.
-        keep_probabilities: True segments every slice and keeps the probability of each pixel, so that `Reading.at` can
-            move any threshold; "segmented" keeps those of slices that pass the gate, and `look_further` adds others.
+        keep: the probability of each pixel, so that `Reading.at` can move thresholds: of "all" slices, which are then
+            all segmented, of those that "passed" the gate (`look_further` adds others), or of "nothing".
         flips: read each slice and its mirror image, and average: twice the time, answers that are a little steadier.
     """
 
@@ -55,31 +55,51 @@ class Reader:
         model: PreTrainedModel,
         processor: Any,
         engine: str | Engine = "auto",
-        dtype: str | torch.dtype = "auto",
+        precision: str | torch.dtype = "auto",
         batch_size: int = 16,
-        keep_probabilities: bool | str = False,
+        keep: str = "nothing",
         folder: str | Path | None = None,
         flips: bool = False,
     ):
         if batch_size < 1:
             raise ValueError(f"batch_size {batch_size}: must be at least 1")
-        if keep_probabilities not in (True, False, "segmented"):
-            raise ValueError(f"keep_probabilities {keep_probabilities!r}: must be True, False or 'segmented'")
+        if keep not in KEEP:
+            raise ValueError(f"keep {keep!r}: must be one of {', '.join(KEEP)}")
         self.config = model.config
         self.revision = getattr(model.config, "_commit_hash", None)
         self.processor = processor
         if isinstance(engine, str):
-            engine = load_engine(model, engine, dtype, folder or self.config.name_or_path or None)
+            engine = load_engine(model, engine, precision, folder or self.config.name_or_path or None)
         self.engine = MirroringEngine(engine) if flips else engine
         self.flips = flips
         self.batch_size = batch_size
-        self.keep_probabilities = keep_probabilities
+        self.keep = keep
+        self.thresholds = thresholds_of(self.config)
         self.overlapping = self.config.problem_type == MULTI_LABEL
         self.foreground = {}
         if self.engine.segment is not None:  # with one label a pixel, label 0 is the background, whatever its name
             first = 0 if self.overlapping else 1
             labels = {index: self.config.id2label[index] for index in range(first, len(self.config.id2label))}
             self.foreground = {index: label for index, label in labels.items() if label != BACKGROUND}
+
+    def with_thresholds(self, **thresholds: float) -> Reader:
+        """The same reader, engine included, with other thresholds; those that its model does not have are left out."""
+        other = copy.copy(self)
+        other.thresholds = self.thresholds | {name: v for name, v in thresholds.items() if hasattr(self.config, name)}
+        return other
+
+    @property
+    def _network(self) -> Network:
+        return Network(
+            engine=self.engine,
+            processor=self.processor,
+            foreground=self.foreground,
+            problem_type=self.config.problem_type,
+            overlapping=self.overlapping,
+            thresholds=self.thresholds,
+            keep=self.keep,
+            batch_size=self.batch_size,
+        )
 
     @classmethod
     def from_pretrained(
@@ -95,16 +115,14 @@ class Reader:
         Args:
             device: where to compute; the GPU if there is one.
             trust_remote_code: run the code beside the weights, where this package is not installed.
-            **options: of `Reader`: engine, dtype, batch_size, keep_probabilities, flips.
+            **options: of `Reader`: engine, precision, batch_size, keep, flips.
         """
         folder = find_folder(name_or_path, revision)
         if folder != Path(name_or_path):  # one commit for code, weights and graphs, whatever is pushed meanwhile
             revision = folder.name
         where = {"trust_remote_code": trust_remote_code, "revision": revision}
         config = AutoConfig.from_pretrained(name_or_path, **where)
-        auto = AutoModelForSemanticSegmentation
-        if config.model_type == "mri_slice_classifier":
-            auto = AutoModelForImageClassification
+        auto = AutoModelForSemanticSegmentation if config.has_masks else AutoModelForImageClassification
         model = auto.from_pretrained(name_or_path, **where)
         processor = AutoImageProcessor.from_pretrained(name_or_path, **where)
         reader = cls(model.to(device or best_device()), processor, folder=folder, **options)
@@ -127,7 +145,15 @@ class Reader:
         """
         return next(self.batch([self.read_scan(source, **options)]))
 
-    def batch(self, scans: Iterable[Any], errors: str = "raise", **options: Any) -> Iterator[Reading | ScanError]:
+    @overload
+    def batch(self, scans: Iterable[Any], errors: Literal["raise"] = "raise", **options: Any) -> Iterator[Reading]: ...
+
+    @overload
+    def batch(
+        self, scans: Iterable[Any], errors: Literal["yield"], **options: Any
+    ) -> Iterator[Reading | ScanError]: ...
+
+    def batch(self, scans: Iterable[Any], errors: str = "raise", **options: Any) -> Iterator[Any]:
         """Read many scans, in order; the next ones are read and decoded while the model runs.
 
         Args:
@@ -137,7 +163,7 @@ class Reader:
         if errors not in ("raise", "yield"):
             raise ValueError(f"errors {errors!r}: must be 'raise' or 'yield'")
         waiting: deque[Work | ScanError] = deque()
-        queues = Queues(self)
+        queues = Queues(self._network)
         for work in self._read_ahead(scans, options):
             if isinstance(work, ScanError) and errors == "raise":
                 raise work
@@ -162,14 +188,14 @@ class Reader:
         unseen = reading.unseen(gate_threshold)
         if len(unseen):
             if reading.foreground_probability is None or reading.scan is None:
-                raise ValueError("look_further: needs a reading of a Reader(…, keep_probabilities='segmented')")
-            work = self._prepare(reading.scan, {})
+                raise ValueError("look_further: needs a reading of a Reader(…, keep='passed')")
+            work = self.prepare(reading.scan)
             work.gate_logit, work.mask_logit = reading.gate_logit, reading.mask_logit.copy()
             work.foreground_probability = {
                 label: kept.copy() for label, kept in reading.foreground_probability.items()
             }
-            queues = Queues(self)
-            queues.segment[tuple(work.pixel_values.shape[1:])] = [(work, int(index)) for index in unseen]
+            queues = Queues(self._network)
+            queues.add_to_segment(work, unseen)
             queues.flush()
             reading = replace(reading, mask_logit=work.mask_logit, foreground_probability=work.foreground_probability)
         return reading.at(gate_threshold=gate_threshold)
@@ -196,21 +222,28 @@ class Reader:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _prepare(self, source: Any, options: dict[str, Any]) -> Work | ScanError:
-        """Read one scan and make it ready for the model."""
+        """Read one scan and make it ready for the model; what cannot be read comes back as its error."""
         try:
-            scan = self.read_scan(source, **options)
-            slices, warnings = self._match_channels(scan)
+            return self.prepare(self.read_scan(source, **options))
         except ScanError as error:
             return error
         except ImportError as error:  # a library for this format is missing: the others can still be read
             return ScanError(str(error))
+
+    def prepare(self, scan: Scan) -> Work:
+        """Make a scan ready for the model: `pixel_values` and what was noticed on the way.
+
+        Raises:
+            ScanError: it does not suit the model.
+        """
+        slices, warnings = self._match_channels(scan)
         count = scan.slices_per_phase
         volume_ids = [index // count for index in range(len(slices))]
         try:
             batch = self.processor(list(slices), volume_ids=volume_ids, share_neighbors=True, return_tensors="pt")
         except ValueError as error:
-            return ScanError(f"{scan.source}: {error}")
-        return Work(scan, batch["pixel_values"], warnings + describe_doubts(scan.slices), self)
+            raise ScanError(f"{scan.source}: {error}") from error
+        return Work(scan, batch["pixel_values"], warnings + describe_doubts(scan.slices), self._network)
 
     def _match_channels(self, scan: Scan) -> tuple[np.ndarray, list[str]]:
         """Repeat a gray scan for a model of several channels, and take one channel where all are the same."""
@@ -231,10 +264,7 @@ class Reader:
     def _finish(self, work: Work | ScanError) -> Reading | ScanError:
         if isinstance(work, ScanError):
             return work
-        scan, thresholds = work.scan, thresholds_of(self.config)
-        passed = passes_gate(work.gate_logit, thresholds["gate_threshold"], len(work))
-        if self.engine.segment is None:
-            passed[:] = False
+        scan, thresholds, passed = work.scan, self.thresholds, work.passed
         mask_logit = None if work.mask_logit is None else np.where(passed, work.mask_logit, np.nan)
         return Reading(
             probability=slice_probability(work.gate_logit, mask_logit, thresholds),
@@ -259,19 +289,6 @@ class Reader:
             overlapping=self.overlapping,
             scan=scan,
         )
-
-
-def find_folder(name_or_path: str | Path, revision: str | None = None) -> Path:
-    """Return a model's folder; of a model on the Hub the cached one, named by its commit, with exported graphs."""
-    folder = Path(name_or_path)
-    if folder.is_dir():
-        if not (folder / "config.json").exists():
-            fix = f"give {folder / 'bundle'}" if (folder / "bundle").is_dir() else "give a folder with config.json"
-            raise OSError(f"{name_or_path}: holds no model; {fix}")
-        return folder
-    if folder.is_absolute() or len(folder.parts) != 2:
-        raise OSError(f"{name_or_path}: no such folder; give one that holds a model, or a Hub id such as user/model")
-    return Path(snapshot_download(str(name_or_path), revision=revision, allow_patterns=BESIDE_WEIGHTS))
 
 
 def best_device() -> str:

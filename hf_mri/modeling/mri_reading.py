@@ -117,14 +117,14 @@ class Reading:
             return replace(self, thresholds=chosen, probability=slice_probability(self.gate_logit, None, chosen))
         passed = passes_gate(self.gate_logit, chosen["gate_threshold"], len(self.probability))
         if len(self.unseen(chosen["gate_threshold"])):
-            raise ValueError("at: a lower gate_threshold needs Reader.look_further, or keep_probabilities=True")
+            raise ValueError("at: a lower gate_threshold needs Reader.look_further, or a Reader(…, keep='all')")
         kept = self.foreground_probability
         if kept is not None:
             masks = foreground_masks(kept, chosen["mask_threshold"], self.overlapping)
         elif chosen["mask_threshold"] != self.thresholds["mask_threshold"]:
-            raise ValueError("at: another mask_threshold needs Reader(…, keep_probabilities=True)")
+            raise ValueError("at: another mask_threshold needs a Reader(…, keep='all')")
         elif chosen["smallest_lesion"] < self.thresholds["smallest_lesion"]:
-            raise ValueError("at: a lower smallest_lesion needs Reader(…, keep_probabilities=True)")
+            raise ValueError("at: a lower smallest_lesion needs a Reader(…, keep='all')")
         else:
             masks = {label: mask.copy() for label, mask in self.masks.items()}
         for mask in masks.values():

@@ -20,7 +20,7 @@ class MriPipeline(Pipeline):
     several scans, whose slices share batches.
 
     Args:
-        engine, precision, keep_probabilities: of `Reader`; precision is its dtype.
+        engine, precision, keep: of `Reader`.
     """
 
     _load_image_processor = True
@@ -31,7 +31,7 @@ class MriPipeline(Pipeline):
         *args: Any,
         engine: str = "auto",
         precision: str = "auto",
-        keep_probabilities: bool = False,
+        keep: str = "nothing",
         **kwargs: Any,
     ):
         super().__init__(*args, **kwargs)
@@ -39,9 +39,9 @@ class MriPipeline(Pipeline):
             self.model,
             self.image_processor,
             engine=engine,
-            dtype=precision,
+            precision=precision,
             batch_size=self._batch_size or 16,
-            keep_probabilities=keep_probabilities,
+            keep=keep,
         )
 
     def _sanitize_parameters(self, as_dict: bool | None = None, **options: Any) -> tuple[dict, dict, dict]:

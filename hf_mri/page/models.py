@@ -79,7 +79,7 @@ def load_bundle(name: str) -> Bundle:
     folder = Path(name)
     if not folder.is_dir() and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
         raise OSError("no such folder; HF_MRI_MODEL takes folders of bundles and Hub ids")
-    reader = Reader.from_pretrained(name, keep_probabilities="segmented")
+    reader = Reader.from_pretrained(name, keep="passed")
     config = reader.config
     kind, title = describe_labels(list(config.id2label.values()))
     return Bundle(
@@ -91,8 +91,8 @@ def load_bundle(name: str) -> Bundle:
         card=re.sub(r"\A---\n.*?\n---\n", "", _read(name, "README.md"), flags=re.DOTALL).strip(),
         link=None if folder.is_dir() else f"https://huggingface.co/{name}",
         reader=reader,
-        has_gate=config.model_type == "mri_two_stage",
-        has_masks=config.model_type != "mri_slice_classifier",
+        has_gate=config.has_gate,
+        has_masks=config.has_masks,
     )
 
 

@@ -47,6 +47,13 @@ def find_scans(patterns: Iterable[str], list_file: Path | None = None) -> list[P
     return list(found)
 
 
+def check_some_exist(sources: Sequence[Source]) -> None:
+    """Refuse a run in which no scan is where it was said to be; of many, one that is missing is reported later."""
+    paths = [path for source in sources for path in (source.values() if isinstance(source, dict) else [source])]
+    if not any(path.exists() for path in paths):
+        raise ValueError(f"{paths[0]}: no such file or folder; check the path")
+
+
 def parse_channels(pairs: Sequence[str]) -> dict[str, Path]:
     """Read `name=file` pairs, in the order of the model's channels."""
     channels = {}
@@ -108,7 +115,7 @@ def identify_model(model: str, revision: str | None) -> str:
     folder = Path(model)
     if not folder.is_dir():
         return _hash((model, revision))
-    files = [*folder.glob("*.safetensors"), *folder.glob("*.json"), *folder.glob("openvino/*")]
+    files = [*folder.glob("*.safetensors"), *folder.glob("*.json"), *folder.glob("graphs/*/*")]
     return _hash(sorted((file.name, *_size_and_time(file)) for file in files))
 
 

@@ -14,7 +14,7 @@ sys.argv = ["hf-mri", *{words!r}]
 try:
     main()
 finally:
-    print("HEAVY", [name for name in ("torch", "transformers", "timm", "pandas", "matplotlib") if name in sys.modules])
+    print("HEAVY", [name for name in ("torch", "transformers", "timm") if name in sys.modules])
 """
 
 

@@ -19,7 +19,7 @@ from hf_mri.export import checks, export_model, inputs
 from hf_mri.export.checks import compare_readings, within_bounds
 from hf_mri.export.export_model import export_model as run_export
 from hf_mri.export.graphs import EXACT_CONVOLUTIONS, with_plain_padding
-from hf_mri.modeling.mri_engine import has_fast_bfloat16, stages_of
+from hf_mri.modeling.mri_engine import has_fast_bfloat16
 from hf_mri.modeling.mri_engine_choice import load_engine
 from hf_mri.modeling.mri_engine_openvino import load_openvino_engine, side_multiple
 from hf_mri.modeling.mri_reader import Reader
@@ -67,7 +67,7 @@ def test_the_record_says_what_was_exported_and_how_close_it_is(exported):
 
 
 def test_any_batch_height_and_width_give_the_models_answer(exported):
-    reader = Reader.from_pretrained(exported, engine="torch", dtype="float32", device="cpu")
+    reader = Reader.from_pretrained(exported, engine="torch", precision="float32", device="cpu")
     engine = load_openvino_engine(reader.engine.model, exported, "float32")
     for shape in ((1, 3, 64, 64), (3, 3, 96, 128), (2, 3, 50, 70)):  # the last goes through PyTorch
         pixels = torch.randn(shape)
@@ -95,7 +95,7 @@ def test_same_padding_of_sides_that_divide_evenly_is_a_fixed_number():
 def test_the_first_convolutions_run_in_float32_always(exported):
     for stage in ("gate", "segmenter"):
         settings = {"INFERENCE_PRECISION_HINT": "bf16" if has_fast_bfloat16() else "f32"}
-        graph = openvino.Core().compile_model(exported / "openvino" / f"{stage}.xml", "CPU", settings)
+        graph = openvino.Core().compile_model(exported / "graphs/openvino" / f"{stage}.xml", "CPU", settings)
         nodes = [node.get_rt_info() for node in graph.get_runtime_model().get_ordered_ops()]
         convolutions = [node for node in nodes if "Conv" in node["layerType"].astype(str)]
         precisions = [node["runtimePrecision"].astype(str) for node in convolutions]
@@ -104,7 +104,7 @@ def test_the_first_convolutions_run_in_float32_always(exported):
 
 
 def test_slices_that_the_gate_treats_otherwise_are_counted_apart(exported, noise):
-    reader = Reader.from_pretrained(exported, engine="torch", dtype="float32", device="cpu")
+    reader = Reader.from_pretrained(exported, engine="torch", precision="float32", device="cpu")
     reader.engine.model.config.gate_threshold = 0.5
     other = copy.copy(reader.engine)
     logits = torch.tensor([[0.0, 9]] * 4 + [[9.0, 0]] * 2)  # passes four slices of six
@@ -156,7 +156,7 @@ def test_without_graphs_the_error_says_how_to_make_them(tmp_path):
 
 def test_beyond_the_bound_nothing_is_written(exported, tmp_path, monkeypatch):
     folder = make_model(tmp_path)
-    graphs = {stage: exported / "openvino" / f"{stage}.xml" for stage in ("gate", "segmenter")}
+    graphs = {stage: exported / "graphs/openvino" / f"{stage}.xml" for stage in ("gate", "segmenter")}
     monkeypatch.setattr(export_model, "convert_stages", lambda *_: graphs)
     before = sorted(path.name for path in folder.iterdir())
     monkeypatch.setitem(checks.BOUNDS, "float32", {"probability": -1.0, "dice": 0.0})
@@ -210,15 +210,15 @@ def test_onnx_graphs_work_in_plain_onnxruntime_and_in_the_reader(tmp_path, noise
     pytest.importorskip("onnxscript")
     folder = make_model(tmp_path)
     record = run_export(folder, "onnx")
-    reader = Reader.from_pretrained(folder, engine="torch", dtype="float32", device="cpu")
+    reader = Reader.from_pretrained(folder, engine="torch", precision="float32", device="cpu")
     pixels = torch.randn(3, 3, 96, 64)
-    for stage, network in zip(("gate", "segmenter"), stages_of(reader.engine.model), strict=True):
+    for stage, network in (("gate", reader.engine.model.gate), ("segmenter", reader.engine.model.segmenter)):
         session = onnxruntime.InferenceSession(folder / "onnx" / f"{stage}.onnx")
         (logits,) = session.run(["logits"], {"pixel_values": pixels.numpy()})
         with torch.inference_mode():
             np.testing.assert_allclose(logits, network(pixels).logits.numpy(), atol=1e-3)
     assert {entry["format"] for entry in record["exports"]} == {"onnx"}
-    theirs = Reader.from_pretrained(folder, engine="openvino", dtype="float32", device="cpu")(noise)
+    theirs = Reader.from_pretrained(folder, engine="openvino", precision="float32", device="cpu")(noise)
     np.testing.assert_allclose(theirs.probability, reader(noise).probability, atol=2e-3)
 
 

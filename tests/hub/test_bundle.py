@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file
 
 from hf_mri import TwoStageForSemanticSegmentation
-from hf_mri.hub.bundle import HOSTED, refresh_code, write_bundle
+from hf_mri.hub.bundle import HOSTED, add_code, assemble, remove_code, write_bundle
 from hf_mri.hub.bundle_contents import list_contents
 from hf_mri.hub.requirements import floors
 
@@ -25,12 +25,11 @@ def test_config_names_a_class_for_every_auto_class(bundle):
     model = "modeling_two_stage.TwoStageForSemanticSegmentation"
     assert config["auto_map"] == {
         "AutoConfig": "configuration_mri.TwoStageConfig",
+        "AutoImageProcessor": "image_processing_mri.MriImageProcessor",
         "AutoModel": model,
         "AutoModelForSemanticSegmentation": model,
     }
     assert config["custom_pipelines"]["mri-reading"]["impl"] == "pipeline_mri.MriPipeline"
-    processor = json.loads((bundle / "preprocessor_config.json").read_text())
-    assert processor["auto_map"] == {"AutoImageProcessor": "image_processing_mri.MriImageProcessor"}
 
 
 def test_half_weights_run_in_float32_and_keep_the_statistics_of_norms(bundle):
@@ -94,5 +93,23 @@ def test_code_files_are_brought_up_to_date(bundle):
     before = {path.name: path.read_bytes() for path in bundle.iterdir() if path.is_file()}
     (bundle / "mri_reader.py").write_text("old")
     (bundle / "no_longer_there_mri.py").write_text("older")
-    refresh_code(bundle)
+    add_code(bundle)
     assert {path.name: path.read_bytes() for path in bundle.iterdir() if path.is_file()} == before
+
+
+def test_a_model_without_its_code_is_made_whole_again(bundle, tmp_path):
+    before = {path.name: path.read_bytes() for path in bundle.iterdir() if path.is_file()}
+    own = assemble(bundle, tmp_path / "own", code=False)
+    assert not list(own.glob("*.py"))
+    assert not {"auto_map", "custom_pipelines"} & set(json.loads((own / "config.json").read_text()))
+    whole = assemble(own, tmp_path / "whole")
+    assert {path.name: path.read_bytes() for path in whole.iterdir() if path.is_file()} == before
+    remove_code(whole)
+    assert {path.name for path in whole.iterdir()} == {path.name for path in own.iterdir()}
+
+
+def test_what_is_no_model_is_not_assembled(bundle, tmp_path):
+    with pytest.raises(ValueError, match="holds no model"):
+        assemble(tmp_path / "nothing", tmp_path / "new")
+    with pytest.raises(ValueError, match="is the model itself"):
+        assemble(bundle, bundle)

@@ -48,20 +48,20 @@ def test_links_and_missing_files(bundle, tmp_path):
 
 
 def test_exported_graphs_belong_to_a_bundle(bundle):
-    (bundle / "openvino").mkdir()
-    for name in ("openvino/gate.xml", "openvino/gate.bin"):
+    (bundle / "graphs/openvino").mkdir(parents=True)
+    for name in ("graphs/openvino/gate.xml", "graphs/openvino/gate.bin"):
         (bundle / name).write_text("{}")
-    record = {"weights": hash_weights(bundle), "exports": [{"files": {"gate": "openvino/gate.xml"}}]}
+    record = {"weights": hash_weights(bundle), "exports": [{"files": {"gate": "graphs/openvino/gate.xml"}}]}
     (bundle / "export.json").write_text(json.dumps(record))
-    assert "openvino/gate.bin" in list_contents(bundle)
-    (bundle / "openvino/other.bin").write_bytes(pickle.dumps([1]))
+    assert "graphs/openvino/gate.bin" in list_contents(bundle)
+    (bundle / "graphs/openvino/other.bin").write_bytes(pickle.dumps([1]))
     with pytest.raises(ValueError, match=r"other\.bin is not named by export.json"):
         list_contents(bundle)
-    (bundle / "openvino/other.bin").unlink()
-    (bundle / "openvino/gate.bin").unlink()
+    (bundle / "graphs/openvino/other.bin").unlink()
+    (bundle / "graphs/openvino/gate.bin").unlink()
     with pytest.raises(ValueError, match=r"gate\.bin is missing, though export.json names it; run `hf-mri export"):
         list_contents(bundle)
-    (bundle / "openvino/gate.bin").write_text("{}")
+    (bundle / "graphs/openvino/gate.bin").write_text("{}")
     (bundle / "export.json").write_text(json.dumps(record | {"weights": "0" * 64}))
     with pytest.raises(ValueError, match="is about other weights"):
         list_contents(bundle)

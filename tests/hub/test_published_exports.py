@@ -60,7 +60,7 @@ def bundle(exported, tmp_path, monkeypatch) -> Path:
 
 def test_the_card_tells_of_the_graphs_and_keeps_ones_own_words(bundle):
     card = bundle / "README.md"
-    shutil.rmtree(bundle / "openvino")
+    shutil.rmtree(bundle / "graphs/openvino")
     (bundle / "export.json").unlink()
     with pytest.raises(ValueError, match="tells of graphs"):
         check_card(bundle)
@@ -81,10 +81,10 @@ def test_the_card_tells_of_the_graphs_and_keeps_ones_own_words(bundle):
 
 def test_a_published_model_is_read_by_the_engine_that_export_chose(loopback_hub, bundle):
     publish(bundle, "ada/two")
-    assert "openvino/gate.bin" in loopback_hub.repo("ada/two").files
+    assert "graphs/openvino/gate.bin" in loopback_hub.repo("ada/two").files
     reader = Reader.from_pretrained("ada/two", device="cpu")
     assert reader.engine.name == "openvino"
-    plain = Reader.from_pretrained(bundle, device="cpu", engine="torch", dtype="float32")
+    plain = Reader.from_pretrained(bundle, device="cpu", engine="torch", precision="float32")
     np.testing.assert_allclose(reader(SLICES).probability, plain(SLICES).probability, atol=2e-3)
 
 
@@ -94,7 +94,7 @@ def test_graphs_run_where_the_package_is_not_installed(exported):
 
 
 def test_a_model_on_the_hub_is_exported_into_a_copy(loopback_hub, exported, bundle, tmp_path):
-    shutil.rmtree(bundle / "openvino")
+    shutil.rmtree(bundle / "graphs/openvino")
     (bundle / "export.json").unlink()
     write_card(bundle)
     publish(bundle, "ada/two")
@@ -104,7 +104,7 @@ def test_a_model_on_the_hub_is_exported_into_a_copy(loopback_hub, exported, bund
     publish(copy, "ada/faster")
     assert set(loopback_hub.repo("ada/faster").files) - set(loopback_hub.repo("ada/two").files) == {
         "export.json",
-        *(f"openvino/{stage}.{ending}" for stage in ("gate", "segmenter") for ending in ("xml", "bin")),
+        *(f"graphs/openvino/{stage}.{ending}" for stage in ("gate", "segmenter") for ending in ("xml", "bin")),
     }
 
 

@@ -13,7 +13,7 @@ MIRRORED = SCAN[..., ::-1].copy()
 def test_a_mirrored_scan_gets_the_mirrored_answer(kind, request, processor):
     model = request.getfixturevalue(kind)
     plain, flipping = (
-        Reader(model, processor, engine="torch", dtype="float32", flips=flips) for flips in (False, True)
+        Reader(model, processor, engine="torch", precision="float32", flips=flips) for flips in (False, True)
     )
     straight, mirrored = flipping(SCAN), flipping(MIRRORED)
     np.testing.assert_allclose(straight.probability, mirrored.probability, atol=1e-5)
@@ -25,7 +25,7 @@ def test_a_mirrored_scan_gets_the_mirrored_answer(kind, request, processor):
 
 
 def test_an_answer_is_the_mean_of_both_sides(classifier, processor):
-    plain = Reader(classifier, processor, engine="torch", dtype="float32")
+    plain = Reader(classifier, processor, engine="torch", precision="float32")
     both = [plain(side).gate_logit for side in (SCAN, MIRRORED)]
-    flipping = Reader(classifier, processor, engine="torch", dtype="float32", flips=True)
+    flipping = Reader(classifier, processor, engine="torch", precision="float32", flips=True)
     np.testing.assert_allclose(flipping(SCAN).gate_logit, np.mean(both, axis=0), atol=1e-4)

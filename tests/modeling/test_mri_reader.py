@@ -28,7 +28,7 @@ def make_scans() -> list[np.ndarray]:
 
 @pytest.fixture
 def reader(two_stage, processor):
-    return Reader(two_stage, processor, dtype="float32", batch_size=4)
+    return Reader(two_stage, processor, precision="float32", batch_size=4)
 
 
 def middle_threshold(reader, scans) -> float:
@@ -83,7 +83,7 @@ def test_alone_and_in_a_batch_are_the_same(reader):
 def test_16_bits_agree_with_32(two_stage, processor, reader):
     if not torch.backends.mkldnn.is_available():
         pytest.skip("this build of PyTorch has no oneDNN")
-    lower = Reader(two_stage, processor, dtype="bfloat16")
+    lower = Reader(two_stage, processor, precision="bfloat16")
     for scan in make_scans()[:3]:
         np.testing.assert_allclose(reader(scan).probability, lower(scan).probability, atol=2e-2)
 
@@ -117,7 +117,7 @@ def test_batches_are_filled_over_scans(reader, processor):
 def test_kept_probabilities_give_the_same_reading_and_every_other_threshold(two_stage, processor, reader, monkeypatch):
     scan = make_scans()[0]
     monkeypatch.setattr(two_stage.config, "gate_threshold", middle_threshold(reader, [scan]))
-    keeping = Reader(two_stage, processor, dtype="float32", keep_probabilities=True)
+    keeping = Reader(two_stage, processor, precision="float32", keep="all")
     kept, plain = keeping(scan), reader(scan)
     np.testing.assert_allclose(kept.probability, plain.probability, atol=1e-4)
     assert kept.stage.tolist() == plain.stage.tolist()
@@ -212,7 +212,7 @@ def test_neighbors_are_taken_from_the_whole_volume():
     torch.manual_seed(0)
     model = ResUNetForSemanticSegmentation(config).eval()
     beside = MriImageProcessor(size={"height": 64, "width": 64}, num_channels=1, neighbors=1, scope="volume")
-    reader = Reader(model, beside, dtype="float32", batch_size=2, keep_probabilities=True)
+    reader = Reader(model, beside, precision="float32", batch_size=2, keep="all")
     scan = head(5, 40, 48)
     changed = scan.copy()
     changed[2] = changed[2, ::-1]
@@ -224,9 +224,9 @@ def test_neighbors_are_taken_from_the_whole_volume():
 def test_phases_of_a_cine_are_volumes_of_their_own(tmp_path, heart_segmenter, processor):
     cine = np.stack([head(4, 40, 48, np.int16).transpose(2, 1, 0) // (n + 1) for n in range(3)], axis=-1)
     path = write_nifti(tmp_path / "cine.nii.gz", cine, np.diag([-1.5, -1.5, 8, 1.0]))
-    reading = Reader(heart_segmenter, processor, dtype="float32")(path)
+    reading = Reader(heart_segmenter, processor, precision="float32")(path)
     assert (reading.phases, len(reading.probability)) == (3, 12)
-    single = Reader(heart_segmenter, processor, dtype="float32")(
+    single = Reader(heart_segmenter, processor, precision="float32")(
         write_nifti(tmp_path / "second.nii.gz", cine[..., 1], np.diag([-1.5, -1.5, 8, 1.0]))
     )
     np.testing.assert_allclose(reading.probability[4:8], single.probability, atol=1e-4)
@@ -302,7 +302,7 @@ def test_from_pretrained_reads_as_the_model_in_memory(two_stage, processor, read
     two_stage.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
     scan = make_scans()[0]
-    loaded = Reader.from_pretrained(tmp_path, device="cpu", dtype="float32")(scan)
+    loaded = Reader.from_pretrained(tmp_path, device="cpu", precision="float32")(scan)
     same(loaded, reader(scan), 1e-6)
     assert loaded.model["id"] == str(tmp_path)
 
@@ -313,7 +313,7 @@ def test_from_a_hub_with_the_exported_graphs_beside(two_stage, processor, reader
     HfApi().create_repo("ada/reader")
     HfApi().upload_folder(repo_id="ada/reader", folder_path=tmp_path / "model")
     scan = make_scans()[0]
-    loaded = Reader.from_pretrained("ada/reader", device="cpu", dtype="float32")
+    loaded = Reader.from_pretrained("ada/reader", device="cpu", precision="float32")
     same(loaded(scan), reader(scan), 1e-6)
     answer = loaded(scan).model
     assert answer["id"] == "ada/reader"
@@ -324,10 +324,10 @@ def test_from_a_hub_with_the_exported_graphs_beside(two_stage, processor, reader
 def test_compiled_networks_read_the_same(segmenter, processor):
     if shutil.which("g++") is None:
         pytest.skip("torch.compile needs a C++ compiler")
-    compiled = Reader(segmenter, processor, engine="torch-compile", dtype="float32", batch_size=4)
+    compiled = Reader(segmenter, processor, engine="torch-compile", precision="float32", batch_size=4)
     assert compiled.engine.name == "torch-compile"
     scan = make_scans()[0]
-    same(compiled(scan), Reader(segmenter, processor, dtype="float32")(scan), 1e-4)
+    same(compiled(scan), Reader(segmenter, processor, precision="float32")(scan), 1e-4)
 
 
 def test_precision_by_name():
@@ -351,7 +351,7 @@ def test_another_process_reads_the_same(two_stage, processor, reader, tmp_path):
     np.save(tmp_path / "scan.npy", make_scans()[0])
     code = (
         "import sys, numpy as np; from hf_mri import Reader; folder = sys.argv[1]\n"
-        "reader = Reader.from_pretrained(folder + '/model', device='cpu', dtype='float32')\n"
+        "reader = Reader.from_pretrained(folder + '/model', device='cpu', precision='float32')\n"
         "reading = reader(np.load(folder + '/scan.npy'))\n"
         "np.savez(folder + '/answer.npz', probability=reading.probability, **reading.masks)"
     )

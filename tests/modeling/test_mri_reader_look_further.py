@@ -9,11 +9,11 @@ from tests.modeling.phantom_files import head
 
 def test_only_the_slices_newly_let_in_are_segmented(two_stage, processor, monkeypatch):
     scan = head(9, 40, 48, dtype=np.uint16)
-    everything = Reader(two_stage, processor, dtype="float32", keep_probabilities=True)(scan)
+    everything = Reader(two_stage, processor, precision="float32", keep="all")(scan)
     gate = np.sort(everything.gate_probability)
     three, seven = (float(gate[index - 1 : index + 1].mean()) for index in (6, 2))  # how many of nine pass
     monkeypatch.setattr(two_stage.config, "gate_threshold", three)
-    reader = Reader(two_stage, processor, dtype="float32", keep_probabilities="segmented")
+    reader = Reader(two_stage, processor, precision="float32", keep="passed")
     seen = []
     segment = reader.engine.segment
     reader.engine.segment = lambda slices: (seen.append(len(slices)), segment(slices))[1]
@@ -35,8 +35,8 @@ def test_only_the_slices_newly_let_in_are_segmented(two_stage, processor, monkey
 
 def test_it_needs_what_was_kept(two_stage, processor, monkeypatch):
     monkeypatch.setattr(two_stage.config, "gate_threshold", 1.0)
-    reader = Reader(two_stage, processor, dtype="float32")
-    with pytest.raises(ValueError, match="keep_probabilities='segmented'"):
+    reader = Reader(two_stage, processor, precision="float32")
+    with pytest.raises(ValueError, match="keep='passed'"):
         reader.look_further(reader(head(2, 40, 48)), 0.0)
     with pytest.raises(ValueError, match="'segmented'"):
-        Reader(two_stage, processor, keep_probabilities="all")
+        Reader(two_stage, processor, keep="everything")

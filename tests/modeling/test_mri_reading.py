@@ -162,9 +162,9 @@ def test_thresholds_move_without_the_model():
     assert gated.stage.tolist() == ["gate", "mask"]
     np.testing.assert_allclose(gated.probability, expit([-1.0, 2.0]))
     np.testing.assert_allclose(gated.at(mask_weight=0.5).probability, expit([-1.0, 3.0]))
-    with pytest.raises(ValueError, match="keep_probabilities"):
+    with pytest.raises(ValueError, match="keep='all'"):
         reading.at(mask_threshold=0.4)
-    with pytest.raises(ValueError, match="keep_probabilities"):
+    with pytest.raises(ValueError, match="keep='all'"):
         reading.at(smallest_lesion=2).at(smallest_lesion=0)
     with pytest.raises(ValueError, match="unknown threshhold"):
         reading.at(threshhold=1)

@@ -140,7 +140,7 @@ def test_downloaded_masks_are_those_of_the_reader(visit, bundles, formats):
     visit.wait_for_selector(READ.format(name="brain"))
     with visit.expect_download() as download:
         visit.click("#brain-masks")
-    expected = Reader.from_pretrained(bundles["brain"], keep_probabilities=True)(formats["pages"][0]).masks["tumor"]
+    expected = Reader.from_pretrained(bundles["brain"], keep="all")(formats["pages"][0]).masks["tumor"]
     with zipfile.ZipFile(download.value.path()) as archive:
         pages = [np.asarray(Image.open(io.BytesIO(archive.read(name)))) for name in sorted(archive.namelist())]
     assert expected.any()

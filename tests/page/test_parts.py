@@ -21,7 +21,7 @@ from hf_mri.page.viewer import encode_map, group_slices, show_reading, show_scan
 def heart_reading(bundles):
     """Two time points of three noisy slices, read by a model with random weights; then masks with a known beat."""
     beat = np.random.default_rng(0).integers(0, 1000, (6, 40, 32, 1)).astype(np.uint16)
-    reader = Reader.from_pretrained(bundles["heart"], keep_probabilities=True)
+    reader = Reader.from_pretrained(bundles["heart"], keep="all")
     reading = reader(replace(reader.read_scan(beat), phases=2, spacing=(2.0, 1.0, 8.0)))
     left = np.zeros((6, 40, 32), bool)
     left[:3, 10:14, 10:14] = left[3:, 8:16, 8:16] = True  # small first, so the second time point is ED
