@@ -74,7 +74,7 @@ class Reader:
         self.flips = flips
         self.batch_size = batch_size
         self.keep = keep
-        self.thresholds = thresholds_of(self.config)
+        self._other_thresholds: dict[str, float] = {}
         self.overlapping = self.config.problem_type == MULTI_LABEL
         self.foreground = {}
         if self.engine.segment is not None:  # with one label a pixel, label 0 is the background, whatever its name
@@ -85,8 +85,14 @@ class Reader:
     def with_thresholds(self, **thresholds: float) -> Reader:
         """The same reader, engine included, with other thresholds; those that its model does not have are left out."""
         other = copy.copy(self)
-        other.thresholds = self.thresholds | {name: v for name, v in thresholds.items() if hasattr(self.config, name)}
+        known = {name: value for name, value in thresholds.items() if hasattr(self.config, name)}
+        other._other_thresholds = self._other_thresholds | known
         return other
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Those of the model's config, or those that were given in their place."""
+        return thresholds_of(self.config) | self._other_thresholds
 
     @property
     def _network(self) -> Network:

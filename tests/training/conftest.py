@@ -6,8 +6,8 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState, GradientState, PartialState
 
-import train as script
 from hf_mri.data.phantoms.draw import make_phantom
+from hf_mri.training import train as script
 from hf_mri.training.arguments import TrainingArguments
 
 TINY = {

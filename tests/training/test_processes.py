@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from safetensors.torch import load_file
+
+from tests.closeness import assert_same_run
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
@@ -83,7 +84,7 @@ def test_a_process_killed_at_any_moment_leaves_the_last_good_checkpoint(phantom,
         resume = ["--resume", "true"]
     finish(command("killed", *resume))
     whole, killed = (load_file(tmp_path / name / "bundle" / "model.safetensors") for name in ("whole", "killed"))
-    assert all(torch.equal(whole[name], killed[name]) for name in whole)
+    assert_same_run(whole, killed)
 
 
 @pytest.mark.real_data
