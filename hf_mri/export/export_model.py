@@ -14,6 +14,7 @@ from huggingface_hub import snapshot_download
 from hf_mri.export.checks import BOUNDS, compare_readings, describe_cpu, time_engines, within_bounds
 from hf_mri.export.graphs import FORMATS, convert_stages, quantize_graphs, require_libraries
 from hf_mri.export.inputs import choose_slices, load_inputs
+from hf_mri.hub.card import take_export
 from hf_mri.modeling.mri_engine import TorchEngine, has_fast_bfloat16
 from hf_mri.modeling.mri_engine_openvino import GRAPHS, RECORD, WEIGHTS, OpenVinoEngine, hash_weights, read_export
 from hf_mri.modeling.mri_reader import Reader, find_folder
@@ -98,8 +99,6 @@ def _export_into(folder: Path, kind: str, int8: bool, data: str | Path | None) -
     text = json.dumps(record, indent=1) + "\n"
     replace_file(folder / RECORD, lambda path: path.write_text(text, encoding="utf-8"))
     if {"README.md", "training.json"} <= {path.name for path in folder.iterdir()}:  # a bundle, which has a card
-        from hf_mri.hub.card import take_export
-
         take_export(folder)
     return record
 
