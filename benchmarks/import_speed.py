@@ -21,7 +21,7 @@ PHANTOM_SLICES = 32
 
 def measure_import(layout: str, source: str, dest: str) -> dict:
     """Import once in this process: seconds without start-up, and the largest memory above what start-up took."""
-    from hf_mri.data.import_dataset import import_dataset
+    from hf_mri.data.importing import import_dataset
 
     before = resource.getrusage(resource.RUSAGE_SELF)
     start = time.perf_counter()

@@ -25,7 +25,7 @@ from hf_mri.commands.demo import find_bundle
 from hf_mri.data.phantoms.draw import draw_phantom, find_phantoms
 from hf_mri.modeling.mri_engine import stages_of
 from hf_mri.modeling.mri_reader import Reader
-from hf_mri.predict.predict import predict
+from hf_mri.predict.predicting import predict
 
 PEER_BATCH = 8  # its fastest here
 

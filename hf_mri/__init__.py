@@ -6,10 +6,10 @@ classes and `pipeline` know our models in every process that imports this packag
 
 from __future__ import annotations
 
-import importlib
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from hf_mri.lazy import attach
 from hf_mri.registration import register_all
 
 if TYPE_CHECKING:
@@ -27,54 +27,26 @@ if TYPE_CHECKING:
 
 __version__ = version("hf_mri")
 
-_HOMES = {
-    "Geometry": "mri_scan_geometry",
-    "MriImageProcessor": "image_processing_mri",
-    "MriPipeline": "pipeline_mri",
-    "Reader": "mri_reader",
-    "Reading": "mri_reading",
-    "ResUNetConfig": "configuration_mri",
-    "ResUNetForSemanticSegmentation": "modeling_resunet",
-    "Scan": "mri_scan",
-    "ScanError": "mri_scan_geometry",
-    "SliceClassifierConfig": "configuration_mri",
-    "SliceClassifierForImageClassification": "modeling_slice_classifier",
-    "TwoStageConfig": "configuration_mri",
-    "TwoStageForSemanticSegmentation": "modeling_two_stage",
-    "TwoStageOutput": "modeling_two_stage",
-    "load_imagenet_weights": "mri_model_backbone",
-    "read_scan": "mri_scan",
-}
-__all__ = [
-    "Geometry",
-    "MriImageProcessor",
-    "MriPipeline",
-    "Reader",
-    "Reading",
-    "ResUNetConfig",
-    "ResUNetForSemanticSegmentation",
-    "Scan",
-    "ScanError",
-    "SliceClassifierConfig",
-    "SliceClassifierForImageClassification",
-    "TwoStageConfig",
-    "TwoStageForSemanticSegmentation",
-    "TwoStageOutput",
-    "load_imagenet_weights",
-    "read_scan",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'hf_mri' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"hf_mri.modeling.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
-
+__getattr__, __dir__, __all__ = attach(
+    __name__,
+    {
+        "Geometry": "modeling.mri_scan_geometry",
+        "MriImageProcessor": "modeling.image_processing_mri",
+        "MriPipeline": "modeling.pipeline_mri",
+        "Reader": "modeling.mri_reader",
+        "Reading": "modeling.mri_reading",
+        "ResUNetConfig": "modeling.configuration_mri",
+        "ResUNetForSemanticSegmentation": "modeling.modeling_resunet",
+        "Scan": "modeling.mri_scan",
+        "ScanError": "modeling.mri_scan_geometry",
+        "SliceClassifierConfig": "modeling.configuration_mri",
+        "SliceClassifierForImageClassification": "modeling.modeling_slice_classifier",
+        "TwoStageConfig": "modeling.configuration_mri",
+        "TwoStageForSemanticSegmentation": "modeling.modeling_two_stage",
+        "TwoStageOutput": "modeling.modeling_two_stage",
+        "load_imagenet_weights": "modeling.mri_model_backbone",
+        "read_scan": "modeling.mri_scan",
+    },
+)
 
 register_all()

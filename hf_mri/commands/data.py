@@ -41,7 +41,7 @@ def import_command(
     workers: Annotated[int | None, typer.Option(help="Threads that read and encode; one a core by default.")] = None,
 ) -> None:
     """Turn a folder as its publisher ships it into a data set that is split by patient, checked and described."""
-    from hf_mri.data.import_dataset import import_dataset
+    from hf_mri.data.importing import import_dataset
 
     options = {"labels": [name.strip() for name in labels.split(",")]} if labels else {}
     summary = import_dataset(
@@ -99,6 +99,6 @@ def push_command(
     ] = False,
 ) -> None:
     """Upload a data set to the Hub, private unless told otherwise."""
-    from hf_mri.hub.push_dataset import push_dataset
+    from hf_mri.hub.pushing import push_dataset
 
     typer.echo(push_dataset(dataset, repo, private=not public, allow_redistribution=allow_redistribution))

@@ -48,7 +48,7 @@ def run_demo(output: Path, model: str | None = None) -> Demo:
         model: Folder or Hub name; by default the trained bundle of this project, or else a tiny model that is first
             trained on other phantoms.
     """
-    from hf_mri.predict.predict import predict
+    from hf_mri.predict.predicting import predict
     from hf_mri.reports.headline import write_headline
 
     output.mkdir(parents=True, exist_ok=True)

@@ -54,7 +54,7 @@ def publish(
 
     check_model_name(bundle)
 
-    from hf_mri.hub.publish import publish as run
+    from hf_mri.hub.publishing import publish as run
 
     done = run(bundle, repo, private=private, create_pr=pr, tag=tag, message=message)
     typer.echo(f"{done.url} at {done.revision[:12]}" + ("" if done.changed else ", where these files were already"))

@@ -56,7 +56,7 @@ def predict(
     check_some_exist(sources)
     check_model_name(model)
 
-    from hf_mri.predict.predict import predict as run
+    from hf_mri.predict.predicting import predict as run
 
     outcome = run(
         sources,

@@ -7,7 +7,7 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import RepositoryNotFoundError
 
 from hf_mri.hub.bundle_contents import SECRETS
-from hf_mri.hub.publish import OWN, Published, complete_repo_id, plain_errors, upload
+from hf_mri.hub.publishing import OWN, Published, complete_repo_id, plain_errors, upload
 from hf_mri.page.pack import pack
 
 

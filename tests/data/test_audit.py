@@ -12,7 +12,7 @@ from PIL import Image
 from hf_mri.data.audit import audit_splits, pack_hashes, unpack_hashes
 from hf_mri.data.dataset_folder import assign_splits
 from hf_mri.data.hashes import describe_picture, hash_pixels
-from hf_mri.data.import_dataset import import_dataset
+from hf_mri.data.importing import import_dataset
 from hf_mri.data.phantoms.lgg import draw_head
 
 

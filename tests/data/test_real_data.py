@@ -8,7 +8,7 @@ import pytest
 from hf_mri.data.audit import audit_splits
 from hf_mri.data.dataset_folder import assign_splits
 from hf_mri.data.hashes import describe_picture, hash_pixels
-from hf_mri.data.import_dataset import import_dataset
+from hf_mri.data.importing import import_dataset
 from hf_mri.data.sources import iterate_rows
 from hf_mri.data.splits import make_folds
 

@@ -87,7 +87,7 @@ def test_what_cannot_be_evaluated_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_an_imported_data_set_is_judged_on_its_test_split(tmp_path: Path) -> None:
-    from hf_mri.data.import_dataset import import_dataset
+    from hf_mri.data.importing import import_dataset
 
     patients = tuple(f"TCGA_CS_{number:04d}_20000101" for number in range(8))
     import_dataset("lgg", write_lgg(tmp_path / "raw", patients), tmp_path / "set", workers=1)

@@ -9,13 +9,13 @@ import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 
 from hf_mri import Reader
-from hf_mri.export import export_model, inputs
-from hf_mri.export.export_model import export_model as run_export
-from hf_mri.hub import publish as publishing
+from hf_mri.export import exporting, inputs
+from hf_mri.export.exporting import export_model as run_export
+from hf_mri.hub import publishing
 from hf_mri.hub.card import check_card, write_card
 from hf_mri.hub.load_check import answers_of
-from hf_mri.hub.publish import publish
-from hf_mri.predict.predict import predict
+from hf_mri.hub.publishing import publish
+from hf_mri.predict.predicting import predict
 from tests.reports.conftest import make_model, write_scan
 
 pytest.importorskip("openvino")
@@ -27,7 +27,7 @@ def read_noise():
     """Export looks at three slices of noise instead of drawing phantoms of the real size, which takes long."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            export_model, "load_inputs", lambda reader, data: inputs.Inputs("noise", [reader.read_scan(SLICES)])
+            exporting, "load_inputs", lambda reader, data: inputs.Inputs("noise", [reader.read_scan(SLICES)])
         )
         yield
 

@@ -16,7 +16,7 @@ from hf_mri import Reader, TwoStageForSemanticSegmentation
 from hf_mri.hub.bundle_contents import list_contents
 from hf_mri.hub.load_check import answers_of
 from hf_mri.hub.load_check_script import draw_slices
-from hf_mri.hub.publish import publish, upload
+from hf_mri.hub.publishing import publish, upload
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.fixtures import connected_hub
 

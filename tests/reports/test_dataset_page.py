@@ -64,7 +64,7 @@ def test_what_is_wrong_with_the_data_is_said(tmp_path, lgg_source):
 
     from PIL import Image
 
-    from hf_mri.data.import_dataset import import_dataset
+    from hf_mri.data.importing import import_dataset
 
     source = Path(shutil.copytree(lgg_source, tmp_path / "source"))
     patient = sorted(path for path in (source / "kaggle_3m").iterdir() if path.is_dir())[0]

@@ -90,7 +90,7 @@ def test_a_process_killed_at_any_moment_leaves_the_last_good_checkpoint(phantom,
 @pytest.mark.real_data
 @pytest.mark.slow
 def test_two_minutes_on_ten_patients_beat_a_constant_clearly(real_lgg, tmp_path):
-    from hf_mri.data.import_dataset import import_dataset
+    from hf_mri.data.importing import import_dataset
 
     import_dataset("lgg", real_lgg, tmp_path / "lgg")
     options = ["--data", str(tmp_path / "lgg"), "--output_dir", str(tmp_path / "run"), "--max_patients", "10"]

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from hf_mri.data.import_dataset import import_dataset
+from hf_mri.data.importing import import_dataset
 from hf_mri.data.sources import PHANTOM_MARK
 
 PHANTOMS = ("lgg", "acdc", "uw-madison")

@@ -8,7 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from hf_mri.data.import_dataset import import_dataset
+from hf_mri.data.importing import import_dataset
 from hf_mri.data.layouts.acdc import read_info
 from hf_mri.data.sources import iterate_rows
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from hf_mri.data.dataset_folder import read_entry
-from hf_mri.data.import_dataset import import_dataset
+from hf_mri.data.importing import import_dataset
 from hf_mri.data.sources import iterate_rows
 
 

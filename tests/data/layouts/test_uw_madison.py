@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from hf_mri.data.datasets_table import UW_MADISON
-from hf_mri.data.import_dataset import import_dataset
+from hf_mri.data.importing import import_dataset
 from hf_mri.data.layouts.uw_madison import write_submission
 from hf_mri.data.sources import iterate_rows
 from hf_mri.modeling.mri_reading_run_length import decode_run_length

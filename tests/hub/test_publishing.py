@@ -7,9 +7,9 @@ import pytest
 from huggingface_hub import CommitOperationAdd, HfApi, constants
 
 from hf_mri.commands import app as cli
-from hf_mri.hub import publish as publishing
+from hf_mri.hub import publishing
 from hf_mri.hub.bundle_contents import list_contents
-from hf_mri.hub.publish import publish
+from hf_mri.hub.publishing import publish
 
 REPO = "ada/tumors"
 

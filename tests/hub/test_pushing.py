@@ -9,8 +9,8 @@ from huggingface_hub import HfApi, constants
 
 from hf_mri.data.card import write_card
 from hf_mri.data.dataset_folder import load_rows, read_entry, read_summary
-from hf_mri.data.import_dataset import import_dataset
-from hf_mri.hub.push_dataset import push_dataset
+from hf_mri.data.importing import import_dataset
+from hf_mri.hub.pushing import push_dataset
 
 
 def test_it_comes_back_identical_whole_and_streamed(lgg_dataset, loopback_hub, tmp_path, run_apart):

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import ClassLabel
 
-from hf_mri.data import import_dataset as module
+from hf_mri.data import importing as module
 from hf_mri.data import parquet_files
 from hf_mri.data.dataset_folder import assign_splits, load_rows, read_entry, read_summary, read_table
-from hf_mri.data.import_dataset import import_dataset
+from hf_mri.data.importing import import_dataset
 from hf_mri.data.phantoms.draw import make_phantom
 from hf_mri.data.sources import iterate_rows
 
@@ -183,7 +183,7 @@ def test_hashes_of_another_import_are_noticed(tmp_path):
 
 @pytest.mark.parametrize("typo", [{"protocol": "holdout"}, {"empty": "dorp"}, {"empty": 1.5}])
 def test_a_typo_is_answered_before_anything_is_read(lgg_source, tmp_path, monkeypatch, typo):
-    monkeypatch.setattr("hf_mri.data.import_dataset.open_source", lambda *_, **__: pytest.fail("was read"))
+    monkeypatch.setattr("hf_mri.data.importing.open_source", lambda *_, **__: pytest.fail("was read"))
     with pytest.raises(ValueError, match=str(next(iter(typo.values())))):
         import_dataset("lgg", lgg_source, tmp_path / "dataset", **typo)
     assert not (tmp_path / "dataset").exists()

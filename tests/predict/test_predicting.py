@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from hf_mri.modeling.mri_reading_run_length import decode_run_length
-from hf_mri.predict import predict as predict_module
-from hf_mri.predict.predict import ALL_KINDS, predict
+from hf_mri.predict import predicting as predict_module
+from hf_mri.predict.predicting import ALL_KINDS, predict
 from tests.reports.conftest import SIDE, write_scan
 
 

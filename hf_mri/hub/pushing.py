@@ -38,7 +38,7 @@ def push_dataset(
     """
     from huggingface_hub import HfApi
 
-    from hf_mri.hub.publish import plain_errors
+    from hf_mri.hub.publishing import plain_errors
 
     dataset, entry = Path(dataset), read_entry(dataset)
     list_shards(dataset)

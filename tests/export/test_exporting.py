@@ -15,9 +15,9 @@ from hf_mri import (
     SliceClassifierConfig,
     SliceClassifierForImageClassification,
 )
-from hf_mri.export import checks, export_model, inputs
+from hf_mri.export import checks, exporting, inputs
 from hf_mri.export.checks import compare_readings, within_bounds
-from hf_mri.export.export_model import export_model as run_export
+from hf_mri.export.exporting import export_model as run_export
 from hf_mri.export.graphs import EXACT_CONVOLUTIONS, with_plain_padding
 from hf_mri.modeling.mri_engine import has_fast_bfloat16
 from hf_mri.modeling.mri_engine_choice import load_engine
@@ -43,7 +43,7 @@ def read_noise(noise):
         return inputs.Inputs("noise", [reader.read_scan(noise)])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export_model, "load_inputs", load)
+        patch.setattr(exporting, "load_inputs", load)
         yield
 
 
@@ -158,7 +158,7 @@ def test_without_graphs_the_error_says_how_to_make_them(tmp_path):
 def test_beyond_the_bound_nothing_is_written(exported, tmp_path, monkeypatch):
     folder = make_model(tmp_path)
     graphs = {stage: exported / "graphs/openvino" / f"{stage}.xml" for stage in ("gate", "segmenter")}
-    monkeypatch.setattr(export_model, "convert_stages", lambda *_: graphs)
+    monkeypatch.setattr(exporting, "convert_stages", lambda *_: graphs)
     before = sorted(path.name for path in folder.iterdir())
     monkeypatch.setitem(checks.BOUNDS, "float32", {"probability": -1.0, "dice": 0.0})
     with pytest.raises(ValueError, match="float32 differs too much"):
@@ -177,7 +177,7 @@ def test_eight_bits_that_differ_too_much_are_left_out_and_the_rest_is_kept(tmp_p
             shutil.copyfile(path.with_suffix(".bin"), copies[stage].with_suffix(".bin"))
         return copies
 
-    monkeypatch.setattr(export_model, "quantize_graphs", copy_graphs)
+    monkeypatch.setattr(exporting, "quantize_graphs", copy_graphs)
     monkeypatch.setitem(checks.BOUNDS, "int8", {"probability": -1.0, "dice": 0.0})  # nothing keeps it
     record = run_export(folder, int8=True)
     assert "float32" in {entry["precision"] for entry in record["exports"]}
