@@ -144,7 +144,7 @@ def test_single_slices_before_a_long_volume(reader):
 def test_unnamed_labels_leave_the_background_out(processor):
     torch.manual_seed(4)
     config = ResUNetConfig(hidden_sizes=[8], decoder_channels=[8], num_channels=1, num_labels=3)
-    found = Reader(ResUNetForSemanticSegmentation(config).eval(), processor, dtype="float32")(head(2, 40, 48))
+    found = Reader(ResUNetForSemanticSegmentation(config).eval(), processor, precision="float32")(head(2, 40, 48))
     assert list(found.masks) == ["LABEL_1", "LABEL_2"]
 
 
@@ -182,7 +182,7 @@ def test_overlapping_labels_may_overlap(processor):
 
 
 def test_what_lies_in_the_padding_says_nothing_of_the_slice(segmenter):
-    reader = Reader(segmenter, MriImageProcessor(size_divisor=32, num_channels=1), dtype="float32")
+    reader = Reader(segmenter, MriImageProcessor(size_divisor=32, num_channels=1), precision="float32")
     segment = reader.engine.segment
 
     def find_something_in_the_padding(pixel_values):
@@ -334,7 +334,7 @@ def test_precision_by_name():
     assert pick_dtype(torch.device("cpu"), "bf16") is torch.bfloat16
     assert pick_dtype(torch.device("cpu")) in (torch.bfloat16, torch.float32)
     assert pick_dtype(torch.device("cpu"), torch.float16) is torch.float16
-    with pytest.raises(ValueError, match="dtype 'int3'"):
+    with pytest.raises(ValueError, match="precision 'int3'"):
         pick_dtype(torch.device("cpu"), "int3")
 
 
