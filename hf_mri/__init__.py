@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from hf_mri.modeling.mri_reader import Reader
     from hf_mri.modeling.mri_reading import Reading
     from hf_mri.modeling.mri_scan import Scan, read_scan
-    from hf_mri.modeling.mri_scan_geometry import Geometry, ScanError
+    from hf_mri.modeling.mri_scan_errors import ScanError
+    from hf_mri.modeling.mri_scan_geometry import Geometry
     from hf_mri.modeling.pipeline_mri import MriPipeline
 
 __version__ = version("hf_mri")
@@ -38,7 +39,7 @@ __getattr__, __dir__, __all__ = attach(
         "ResUNetConfig": "modeling.configuration_mri",
         "ResUNetForSemanticSegmentation": "modeling.modeling_resunet",
         "Scan": "modeling.mri_scan",
-        "ScanError": "modeling.mri_scan_geometry",
+        "ScanError": "modeling.mri_scan_errors",
         "SliceClassifierConfig": "modeling.configuration_mri",
         "SliceClassifierForImageClassification": "modeling.modeling_slice_classifier",
         "TwoStageConfig": "modeling.configuration_mri",

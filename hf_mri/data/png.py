@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import struct
 from pathlib import Path
 
 import numpy as np
 from isal import isal_zlib
-from PIL import Image
 
+from hf_mri.modeling.mri_scan_errors import ScanError
 from hf_mri.modeling.mri_scan_raster import decode_raster
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -42,22 +41,24 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def decode_picture(data: bytes) -> np.ndarray:
-    """Read what `encode_png` wrote, in its own bit depth."""
-    with Image.open(io.BytesIO(data)) as picture:
-        return np.asarray(picture)
+    """Read what `encode_png` wrote, as (H, W) or (H, W, 3) in its own bit depth."""
+    return _only_page(decode_raster(data, "picture"), "picture")
 
 
 def read_picture(path: str | Path) -> np.ndarray:
     """Read a picture file of one page as (H, W) or (H, W, C) in its own bit depth.
 
     Raises:
-        ValueError: the file is missing, damaged, no picture, or holds several pages; names it.
+        ScanError: the file is missing, damaged, no picture, or holds several pages; names it.
     """
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise ValueError(f"{path}: can't be read ({error.strerror})") from None
-    pages = decode_raster(data, str(path))
+        raise ScanError(path, f"can't be read ({error.strerror})") from None
+    return _only_page(decode_raster(data, str(path)), path)
+
+
+def _only_page(pages: np.ndarray, path: str | Path) -> np.ndarray:
     if len(pages) > 1:
-        raise ValueError(f"{path}: holds {len(pages)} pages; save one slice a file")
+        raise ScanError(path, f"holds {len(pages)} pages", "save one slice a file")
     return pages[0, ..., 0] if pages.shape[-1] == 1 else pages[0]

@@ -14,6 +14,7 @@ import numpy as np
 
 from hf_mri.data.datasets_table import LAYOUTS, OVERLAPPING, DatasetEntry, get_dataset_entry
 from hf_mri.modeling.mri_scan_archive import unpack_zip
+from hf_mri.modeling.mri_scan_errors import ScanError
 
 Row = dict[str, Any]
 PHANTOM_MARK = "PHANTOM.json"  # beside synthetic scans, so that nobody takes them for patients
@@ -92,13 +93,14 @@ def open_source(layout: str, source: str | Path, **options: Any) -> Iterator[Sou
     """Look through a publisher's folder, or a zip of it, which is unpacked aside while the source is open.
 
     Raises:
-        ValueError: unknown layout, no such folder, or nothing in it that the layout knows.
+        ValueError: unknown layout.
+        ScanError: no such folder, or nothing in it that the layout knows; in a zip the path is that of the zip's file.
     """
     if layout not in LAYOUTS:
         raise ValueError(f"no layout is called {layout!r}; there are: {', '.join(LAYOUTS)}")
     source = Path(source)
     if not source.exists():
-        raise ValueError(f"{source}: no such file or folder")
+        raise ScanError(source, "no such file or folder")
     reader = import_module(f"hf_mri.data.layouts.{layout.replace('-', '_')}")
     with contextlib.ExitStack() as stack:
         root = source
@@ -107,8 +109,11 @@ def open_source(layout: str, source: str | Path, **options: Any) -> Iterator[Sou
             unpack_zip(source, root)
         try:
             found = reader.find_volumes(root, get_dataset_entry(_name_of(layout, root)), **options)
-        except ValueError as error:
-            raise ValueError(str(error).replace(str(root), str(source))) from error
+        except ScanError as error:
+            if root == source:
+                raise
+            # The place aside says nothing to the user.
+            raise error.named(source / os.path.relpath(error.path, root)) from error
         yield found._replace(root=root, shown=source if root.is_dir() else source.parent)
 
 
@@ -124,11 +129,11 @@ def iterate_rows(layout: str, source: str | Path, **options: Any) -> Iterator[Ro
     Rows come volume by volume, slices in order; `image` and `mask` are arrays.
 
     Raises:
-        ValueError: at the first bad file; names it and the reason.
+        ScanError: at the first bad file; names it and the reason.
     """
     with open_source(layout, source, **options) as opened:
         for volume in opened.volumes:
             for row in volume.read():
                 if isinstance(row, BadFile):
-                    raise ValueError(f"{opened.shown / opened.locate(row).path}: {row.reason}")
+                    raise ScanError(opened.shown / opened.locate(row).path, row.reason)
                 yield row

@@ -31,7 +31,7 @@ from .mri_reading import Reading
 from .mri_reading_decisions import decide_stage, slice_probability, thresholds_of
 from .mri_scan import Scan, read_scan
 from .mri_scan_doubts import describe_doubts
-from .mri_scan_geometry import ScanError
+from .mri_scan_errors import MissingLibraryError, ScanError
 
 READ_AHEAD = 3  # batches of slices that are read before the model asks for them
 
@@ -233,8 +233,8 @@ class Reader:
             return self.prepare(self.read_scan(source, **options))
         except ScanError as error:
             return error
-        except ImportError as error:  # a library for this format is missing: the others can still be read
-            return ScanError(str(error))
+        except MissingLibraryError as error:  # scans of other formats can still be read
+            return ScanError(error.path, error.reason)
 
     def prepare(self, scan: Scan) -> Work:
         """Make a scan ready for the model: `pixel_values` and what was noticed on the way.
@@ -248,7 +248,7 @@ class Reader:
         try:
             batch = self.processor(list(slices), volume_ids=volume_ids, share_neighbors=True, return_tensors="pt")
         except ValueError as error:
-            raise ScanError(f"{scan.source}: {error}") from error
+            raise ScanError(scan.source, str(error)) from error
         return Work(scan, batch["pixel_values"], warnings + describe_doubts(scan.slices), self._network)
 
     def _match_channels(self, scan: Scan) -> tuple[np.ndarray, list[str]]:
@@ -263,9 +263,8 @@ class Reader:
             ]
         if wanted == 1 and bool((slices == slices[..., :1]).all()):
             return slices[..., :1], []
-        raise ScanError(
-            f"{scan.source}: has {given} channels, the model takes {wanted}; give the channels of its training"
-        )
+        reason = f"has {given} channels, the model takes {wanted}"
+        raise ScanError(scan.source, reason, "give the channels of its training")
 
     def _finish(self, work: Work | ScanError) -> Reading | ScanError:
         if isinstance(work, ScanError):

@@ -18,7 +18,7 @@ from .mri_reading_decisions import (
     remove_small_components,
 )
 from .mri_scan import Scan
-from .mri_scan_geometry import ScanError
+from .mri_scan_errors import ScanError
 
 KEEP = ("nothing", "passed", "all")
 

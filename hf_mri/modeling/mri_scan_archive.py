@@ -5,8 +5,9 @@ from __future__ import annotations
 import lzma
 import stat
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
+
+from .mri_scan_errors import DECODE_ERRORS, ScanError, reason_of
 
 MOST_BYTES = 64 * 2**30
 MOST_RATIO = 200  # deflate reaches 1000; images and text stay far below this
@@ -21,7 +22,8 @@ def unpack_zip(path: str | Path, folder: str | Path, most_bytes: int = MOST_BYTE
     counted as well, because the claim may lie.
 
     Raises:
-        ValueError: not a zip, encrypted, damaged, a path that climbs out, or too much to unpack; names the archive.
+        ScanError: not a zip, encrypted, damaged, a path that climbs out, no room, or too much to unpack; names the
+            archive.
     """
     path, folder = Path(path), Path(folder)
     try:
@@ -29,26 +31,34 @@ def unpack_zip(path: str | Path, folder: str | Path, most_bytes: int = MOST_BYTE
             members = _check_members(path, archive, most_bytes)
             for member in members:
                 _unpack_member(path, archive, member, folder)
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError) as error:
-        raise ValueError(f"{path}: not a zip that can be unpacked ({error}); get the file again") from error
+    except ScanError:
+        raise
+    except OSError as error:  # its text would name the place aside, which says nothing to the user
+        raise ScanError(path, f"cannot be unpacked ({error.strerror or error})") from error
+    except (zipfile.BadZipFile, lzma.LZMAError, *DECODE_ERRORS) as error:
+        raise ScanError(path, f"not a zip that can be unpacked ({reason_of(error)})", "get the file again") from error
     return folder
 
 
 def _check_members(path: Path, archive: zipfile.ZipFile, most_bytes: int) -> list[zipfile.ZipInfo]:
     """The files of an archive, once all names and the claimed sizes are found harmless."""
     members = [m for m in archive.infolist() if not m.is_dir() and not stat.S_ISLNK(m.external_attr >> 16)]
-    for member in members:
-        name = PurePosixPath(member.filename.replace("\\", "/"))
+    names = [PurePosixPath(member.filename.replace("\\", "/")) for member in members]
+    folders = {parent for name in names for parent in name.parents}
+    for member, name in zip(members, names, strict=True):
         if not name.parts or name.is_absolute() or ".." in name.parts or ":" in name.parts[0]:
-            raise ValueError(
-                f"{path}: {member.filename!r} climbs out of the archive, or is no path; nothing was unpacked"
-            )
+            reason = f"{member.filename!r} climbs out of the archive, or is no path"
+            raise ScanError(path, reason, "nothing was unpacked")
+        if name in folders:
+            raise ScanError(path, f"{member.filename!r} is a file and a folder at once", "pack it again")
     total = sum(m.file_size for m in members)
     packed = max(1, sum(m.compress_size for m in members))
     if len(members) > MOST_FILES or total > most_bytes or (total > SMALL_BYTES and total > MOST_RATIO * packed):
-        raise ValueError(
-            f"{path}: would unpack to {len(members)} files of {total / 2**20:.0f} MiB from {packed / 2**20:.1f} MiB, "
-            "which looks like a zip bomb; unpack it by hand if you trust it"
+        raise ScanError(
+            path,
+            f"would unpack to {len(members)} files of {total / 2**20:.0f} MiB from {packed / 2**20:.1f} MiB, which "
+            "looks like a zip bomb",
+            "unpack it by hand if you trust it",
         )
     return members
 
@@ -62,5 +72,5 @@ def _unpack_member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo
         while block := source.read(2**20):
             written += len(block)
             if written > member.file_size:
-                raise ValueError(f"{path}: {member.filename!r} inflates beyond the size it claims; unpacking stopped")
+                raise ScanError(path, f"{member.filename!r} inflates beyond the size it claims", "unpacking stopped")
             sink.write(block)

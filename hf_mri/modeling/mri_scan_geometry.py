@@ -1,4 +1,4 @@
-"""How slices lie in a scan, and the way back: orientation words, spacing, and the one error for scans."""
+"""How slices lie in a scan, and the way back: orientation words and spacing."""
 
 from __future__ import annotations
 
@@ -12,11 +12,8 @@ POSITIVE, NEGATIVE = "RAS", "LPI"
 # How each plane is looked at: columns, rows and slices, by the patient axis that the slices follow.
 PLANES = {"axial": "LPS", "coronal": "LIA", "sagittal": "PIL"}
 PLANE_OF_AXIS = {0: "sagittal", 1: "coronal", 2: "axial"}
+SQUARE = 0.009  # cosine between axes that count as standing at right angles
 EQUAL_SPACING = 1.1  # axes whose spacing differs by less are equally coarse
-
-
-class ScanError(ValueError):
-    """A scan that cannot be read: one line with the file, the reason and the fix."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +93,27 @@ def plan_geometry(
     axes = tuple(patient_axis.index(_patient_axis(letter)) for letter in (through, row, column))
     flips = tuple(codes[axis] != letter for axis, letter in zip(axes, (through, row, column), strict=True))
     return Geometry(shape, axes, flips, affine, header), warnings
+
+
+def slice_distance(affine: np.ndarray, axis: int) -> float:
+    """Millimeters between the planes that the slices along a source axis lie in, measured at right angles to them.
+
+    In a sheared volume, as of a tilted gantry, the step from slice to slice is longer, and volumes measured by it
+    would be too large.
+    """
+    steps = np.asarray(affine, float)[:3, :3]
+    if is_rigid(affine):
+        return float(np.linalg.norm(steps[:, axis]))
+    first, second = (steps[:, other] for other in range(3) if other != axis)
+    area = float(np.linalg.norm(np.cross(first, second)))
+    return float(abs(np.linalg.det(steps))) / area
+
+
+def is_rigid(affine: np.ndarray) -> bool:
+    """Whether the axes stand at right angles to each other, to half a degree."""
+    steps = np.asarray(affine, float)[:3, :3]
+    cosines = steps / np.linalg.norm(steps, axis=0)
+    return bool(np.abs(cosines.T @ cosines - np.eye(3)).max() < SQUARE)
 
 
 def orientation_letters(orientation: str) -> str | None:

@@ -2,94 +2,53 @@
 
 from __future__ import annotations
 
-import ctypes
 import io
-import logging
-import struct
-import warnings
-import zlib
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image, ImageSequence
 
-from .mri_scan_geometry import ScanError
+from .mri_scan_claims import ANY_SIZE, Limits, check_claim
+from .mri_scan_errors import DECODE_ERRORS, MissingLibraryError, ScanError, reason_of
+from .mri_scan_quiet import quiet_decoders
 
-# What decoders raise on damaged bytes; anything else is a mistake of ours and must show.
-DECODE_ERRORS = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    TypeError,
-    AttributeError,
-    LookupError,
-    ArithmeticError,
-    EOFError,
-    RuntimeError,
-    AssertionError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
-
-MOST_BYTES = 2**30  # decoded; a cine of 256 x 256 x 16 x 40 in float32 takes a sixth of it
-# Pillow and tifffile warn and log about oddities that no reader of a scan can use; what matters is raised.
-warnings.filterwarnings("ignore", module=r"PIL\..*")
-for _name in ("PIL", "tifffile"):
-    logging.getLogger(_name).setLevel(logging.CRITICAL)
+MOST_PAGES = 10_000  # of a TIFF: more than any scan has
 
 
-def decode_raster(data: bytes, name: str) -> np.ndarray:
+def decode_raster(data: bytes, name: str, limits: Limits = ANY_SIZE) -> np.ndarray:
     """Decode an image file into (P, H, W, C) in its own depth: uint8, uint16, int32 or float32.
 
     Raises:
-        ScanError: cannot be decoded, or claims more pixels than a scan has.
+        ScanError: cannot be decoded, or claims more pixels than a scan has, or than the caller has room for.
     """
     try:
-        if _is_deep_color_png(data):
-            pages = [_decode_deep_png(data, name)]
-        elif data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-            pages = _decode_tiff(data, name)
-        else:
-            pages = _decode_with_pillow(data, name)
+        with quiet_decoders():
+            pages = list(_decode(data, name, limits))
     except ScanError:
         raise
     except Image.DecompressionBombError as error:
-        raise ScanError(
-            f"{name}: its header claims more pixels than a scan has; check that the file is whole"
-        ) from error
+        reason = "its header claims more pixels than a scan has"
+        raise ScanError(name, reason, "check that the file is whole") from error
     except Image.UnidentifiedImageError as error:
-        raise ScanError(f"{name}: cannot be decoded; is the file whole?") from error
+        raise ScanError(name, "cannot be decoded", "is the file whole?") from error
     except DECODE_ERRORS as error:
-        raise ScanError(f"{name}: cannot be decoded ({reason_of(error)}); is the file whole?") from error
+        raise ScanError(name, f"cannot be decoded ({reason_of(error)})", "is the file whole?") from error
     if not pages:
-        raise ScanError(f"{name}: holds no picture; is the file whole?")
+        raise ScanError(name, "holds no picture", "is the file whole?")
     if len({(page.shape, page.dtype) for page in pages}) > 1:
         shapes = ", ".join(sorted({f"{page.shape[1]}x{page.shape[0]}" for page in pages}))
-        raise ScanError(f"{name}: its pages differ in size or depth ({shapes}); save one scan a file")
+        raise ScanError(name, f"its pages differ in size or depth ({shapes})", "save one scan a file")
     return np.stack(pages)
 
 
-def check_claim(name: str, *lengths: int) -> None:
-    """Refuse before anything is allocated for it.
-
-    Args:
-        lengths: height, width, channels, bytes a value, …: their product is the claim.
-    """
-    claim = 1
-    for length in lengths:
-        if length < 1:
-            raise ScanError(
-                f"{name}: its header claims a size of {' x '.join(map(str, lengths))}; the file is damaged"
-            )
-        claim *= int(length)
-    if claim > MOST_BYTES:
-        raise ScanError(
-            f"{name}: its header claims {claim / 2**30:.1f} GiB of pixels, more than a scan has (limit "
-            f"{MOST_BYTES / 2**30:.0f} GiB); crop it, or check that the file is whole"
-        )
+def _decode(data: bytes, name: str, limits: Limits) -> Iterator[np.ndarray]:
+    if _is_deep_color_png(data):
+        yield _decode_deep_png(data, name, limits)
+    elif data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        yield from _decode_tiff(data, name, limits)
+    else:
+        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
+            yield from _pillow_pages(image, name, limits)
 
 
 def _is_deep_color_png(data: bytes) -> bool:
@@ -102,72 +61,72 @@ def _is_deep_color_png(data: bytes) -> bool:
     )
 
 
-def _decode_deep_png(data: bytes, name: str) -> np.ndarray:
+def _decode_deep_png(data: bytes, name: str, limits: Limits) -> np.ndarray:
     """Pillow keeps one byte of each color's two: the first if told that the file is big-endian, else the second."""
-    first, second = (_decode_one_byte(data, name, order) for order in "BL")
+    first, second = (_decode_one_byte(data, name, order, limits) for order in "BL")
     return first.astype(np.uint16) << 8 | second
 
 
-def _decode_one_byte(data: bytes, name: str, order: str) -> np.ndarray:
+def _decode_one_byte(data: bytes, name: str, order: str, limits: Limits) -> np.ndarray:
     with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-        check_claim(name, image.height, image.width, len(image.getbands()), 2)
+        _check_page(name, limits, 1, image.height, image.width, len(image.getbands()), 2)
         if image.mode not in ("RGB", "RGBA"):
-            raise ScanError(f"{name}: has 16 bits with transparency; save it without the transparency")
+            raise ScanError(name, "has 16 bits with transparency", "save it without the transparency")
         image.tile = [tile._replace(args=f"{image.mode};16{order}") for tile in image.tile]
         return _without_alpha(np.array(image))
 
 
-def _decode_tiff(data: bytes, name: str) -> list[np.ndarray]:
-    """Pillow reads most TIFFs fastest; those it would reduce to 8 bits, or not read, go to tifffile."""
+def _decode_tiff(data: bytes, name: str, limits: Limits) -> Iterator[np.ndarray]:
+    """Pillow reads most TIFFs fastest; those it would reduce to 8 bits, or not read, go to tifffile.
+
+    Of a damaged, compressed one Pillow's libtiff writes a line to stderr itself: no option of Pillow's keeps it from
+    that, and what matters is raised as well.
+    """
     try:
-        with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
+        image = Image.open(io.BytesIO(data), formats=("TIFF",))
+    except Image.UnidentifiedImageError:
+        image = None
+    if image is not None:
+        with image:
             bits, samples = image.tag_v2.get(258, (1,)), image.tag_v2.get(277, 1)
             if max(bits) <= 8 or samples == 1:
-                _quieten_libtiff()
-                return _pillow_pages(image, name)
-    except Image.UnidentifiedImageError:
-        pass
+                yield from _pillow_pages(image, name, limits)
+                return
+    yield from _tifffile_pages(data, name, limits)
+
+
+def _tifffile_pages(data: bytes, name: str, limits: Limits) -> Iterator[np.ndarray]:
     try:
         import tifffile
     except ImportError as error:
-        raise ImportError(
-            f"{name}: such a TIFF (more than 8 bits and one channel) needs tifffile: pip install tifffile"
-        ) from error
-    pages = []
+        reason = "such a TIFF (more than 8 bits and one channel)"
+        raise MissingLibraryError(name, reason, "tifffile") from error
+    seen: set[int] = set()
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         for page in file.pages:
-            check_claim(name, max(1, len(pages) + 1), *page.shape, page.dtype.itemsize)
+            if page.offset in seen or len(seen) >= MOST_PAGES:
+                raise ScanError(name, "its pages have no end", "the file is damaged")
+            seen.add(page.offset)
+            planar = page.planarconfig == 2 and len(page.shape) == 3  # channels one after the other
+            height, width, *channels = (*page.shape[1:], page.shape[0]) if planar else page.shape
+            _check_page(name, limits, len(seen), height, width, *channels or [1], page.dtype.itemsize)
             ends = [start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=False)]
             if not ends or max(ends) > len(data):  # tifffile would fill the gap with zeros
-                raise ScanError(f"{name}: ends before its pixels do; get the file again")
+                raise ScanError(name, "ends before its pixels do", "get the file again")
             pixels = page.asarray()
-            if page.planarconfig == 2 and pixels.ndim == 3:  # channels one after the other
-                pixels = np.moveaxis(pixels, 0, -1)
-            pages.append(_without_alpha(pixels))
-    return pages
+            yield _without_alpha(np.moveaxis(pixels, 0, -1) if planar else pixels)
 
 
-@cache
-def _quieten_libtiff() -> None:
-    """Stop Pillow's copy of libtiff from writing to stderr: what matters reaches us as an error of Pillow's."""
-    for library in Path(Image.__file__).parents[1].glob("pillow.libs/libtiff*"):
-        libtiff = ctypes.CDLL(str(library))
-        for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
-            getattr(libtiff, name).restype = ctypes.c_void_p
-            getattr(libtiff, name)(None)
+def _pillow_pages(image: Image.Image, name: str, limits: Limits) -> Iterator[np.ndarray]:
+    for number, page in enumerate(ImageSequence.Iterator(image), start=1):
+        _check_page(name, limits, number, page.height, page.width, len(page.getbands()), 4)
+        yield pillow_array(page)
 
 
-def _decode_with_pillow(data: bytes, name: str) -> list[np.ndarray]:
-    with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
-        return _pillow_pages(image, name)
-
-
-def _pillow_pages(image: Image.Image, name: str) -> list[np.ndarray]:
-    pages = []
-    for page in ImageSequence.Iterator(image):
-        check_claim(name, len(pages) + 1, page.height, page.width, len(page.getbands()), 4)
-        pages.append(pillow_array(page))
-    return pages
+def _check_page(name: str, limits: Limits, pages: int, height: int, width: int, channels: int, depth: int) -> None:
+    """Refuse a page before it is decoded: by itself, or since with those before it the file holds too much."""
+    check_claim(name, pages, height, width, channels, depth)
+    limits.check(name, pages, height, width, channels)
 
 
 def pillow_array(image: Image.Image) -> np.ndarray:
@@ -188,11 +147,3 @@ def _without_alpha(pixels: np.ndarray) -> np.ndarray:
     if pixels.shape[-1] in (2, 4):
         pixels = pixels[..., :-1]
     return np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("="))
-
-
-def reason_of(error: BaseException) -> str:
-    """Why decoding failed: what a decoder says of the file, not what Python says of the decoder."""
-    if isinstance(error, TypeError | AttributeError | LookupError | AssertionError) or not str(error).strip():
-        return "its structure is damaged"
-    text = " ".join(str(error).split())
-    return "".join(letter for letter in text if letter.isprintable())[:150]

@@ -30,7 +30,6 @@ DOWNLOADS = {
 
 def build_tab(bundle: Bundle, desk: Desk, visits: Visits) -> None:
     """Lay out one model's tab: what goes in on the left, the answer and the viewer on the right."""
-    config = bundle.reader.config
     key, config = bundle.name, bundle.reader.config
     with gr.Row(elem_classes="page-tab"):
         with gr.Column(elem_classes="side", scale=0):

@@ -17,7 +17,7 @@ from transformers.utils.logging import disable_progress_bar
 from hf_mri.modeling.mri_model_folder import find_folder
 from hf_mri.modeling.mri_reader import Reader, best_device
 from hf_mri.modeling.mri_reading import KINDS, Reading
-from hf_mri.modeling.mri_scan_geometry import ScanError
+from hf_mri.modeling.mri_scan_errors import ScanError
 from hf_mri.predict.scan_list import Job, Source, identify_model, plan_jobs, read_record, write_record
 from hf_mri.reports.dicom_seg import write_dicom_seg
 from hf_mri.reports.pictures import draw_montage, write_overlays

@@ -8,7 +8,7 @@ from glob import glob, has_magic
 from os.path import abspath
 from pathlib import Path
 
-from hf_mri.modeling.mri_scan import ENDINGS
+from hf_mri.modeling.mri_scan_files import ENDINGS
 
 RECORD = ".predict.json"
 

@@ -16,7 +16,6 @@ from hf_mri.data.sources import Row, split_mask
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
 POSITIONS = 10  # equal parts of a volume, from its first slice to its last
 DARK = 32 / 255  # a slice whose brightest value stays below this share of its volume's is called dark
-COMMON = ("image", "mask", "label", "patient", "site", "slice", "volume", "phase", "spacing")
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hf_mri.modeling.mri_reading import Reading, file_name
-from hf_mri.modeling.mri_scan_geometry import ScanError
+from hf_mri.modeling.mri_scan_errors import ScanError
 
 # What a label is in SNOMED CT: the names of category and type in pydicom's dictionary.
 CODES = {
@@ -41,7 +41,7 @@ def write_dicom_seg(reading: Reading, folder: Path) -> list[Path]:
         ScanError: there is nothing that a segmentation could refer to; says why.
     """
     if not reading.masks:
-        raise ScanError(f"{reading.source}: dicom-seg needs a model that outlines; this one only says how likely")
+        raise ScanError(reading.source, "dicom-seg needs a model that outlines", "this one only says how likely")
     phases = _read_headers(reading)
     pixels = [_frames(reading.in_source_order(label)) for label in reading.masks]  # (T, S, H, W) a label
     paths = []
@@ -64,16 +64,14 @@ def _read_headers(reading: Reading) -> list[list[Any]]:
         headers = []
     count = len(reading.probability)
     if not headers or len(headers) != count or len(set(files)) != count:
-        raise ScanError(
-            f"{reading.source}: dicom-seg refers to the images of a DICOM series, one file a slice; give the folder "
-            "that holds them, unpacked"
-        )
+        reason = "dicom-seg refers to the images of a DICOM series, one file a slice"
+        raise ScanError(reading.source, reason, "give the folder that holds them, unpacked")
     for header in headers:
         missing = [
             name for name in ("StudyInstanceUID", "FrameOfReferenceUID", "ImagePositionPatient") if name not in header
         ]
         if missing:
-            raise ScanError(f"{reading.source}: its images have no {missing[0]}, which dicom-seg must refer to")
+            raise ScanError(reading.source, f"its images have no {missing[0]}, which dicom-seg must refer to")
         for name in REPEATED:
             if name not in header:
                 setattr(header, name, None)

@@ -15,7 +15,7 @@ from PIL import Image
 from hf_mri import MriImageProcessor, Reader, ResUNetConfig, ResUNetForSemanticSegmentation, read_scan
 from hf_mri.modeling.mri_engine import TorchEngine, pick_dtype
 from hf_mri.modeling.mri_reading_decisions import remove_small_components
-from hf_mri.modeling.mri_scan_geometry import ScanError
+from hf_mri.modeling.mri_scan_errors import ScanError
 from tests.modeling.phantom_files import head, write_nifti
 from tests.modeling.test_mri_scan_geometry import turn
 

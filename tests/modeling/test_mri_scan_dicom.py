@@ -11,7 +11,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import BasicTextSRStorage
 
 from hf_mri import read_scan
-from hf_mri.modeling.mri_scan_geometry import ScanError
+from hf_mri.modeling.mri_scan_errors import ScanError
 from tests.modeling.phantom_files import PATIENT, head, lps_affine, write_dicom, write_series
 
 VOLUME = head(dtype=np.uint16)
@@ -214,7 +214,7 @@ def test_compressed_pixels_without_a_decoder_say_what_to_install(tmp_path):
     data.PixelData = pydicom.encaps.encapsulate([b"\xff\xd8\xff\xf7" + bytes(100)])
     data["PixelData"].VR = "OB"
     data.save_as(path)
-    with pytest.raises(ScanError, match=r"JPEG-LS .*pip install pylibjpeg"):
+    with pytest.raises(ScanError, match=r"JPEG-LS .*pip install python-gdcm"):
         read_scan(path)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from hf_mri import read_scan
 from hf_mri.modeling import mri_scan_nifti
-from hf_mri.modeling.mri_scan_geometry import ScanError
+from hf_mri.modeling.mri_scan_errors import ScanError
 from tests.modeling.phantom_files import head, lps_affine, write_nifti
 
 VOLUME = head(dtype=np.int16).transpose(2, 1, 0)

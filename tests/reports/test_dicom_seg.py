@@ -5,7 +5,7 @@ import pytest
 
 from hf_mri.modeling.mri_reading import Reading
 from hf_mri.modeling.mri_scan import read_scan
-from hf_mri.modeling.mri_scan_geometry import ScanError
+from hf_mri.modeling.mri_scan_errors import ScanError
 from hf_mri.predict.predicting import predict
 from hf_mri.reports.dicom_seg import write_dicom_seg
 from tests.modeling.phantom_files import head, write_series

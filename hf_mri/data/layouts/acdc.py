@@ -12,7 +12,7 @@ import numpy as np
 from hf_mri.data.datasets_table import DatasetEntry
 from hf_mri.data.sources import BadFile, Row, Source, Volume, make_row
 from hf_mri.data.storable import to_storable
-from hf_mri.modeling.mri_scan_geometry import ScanError
+from hf_mri.modeling.mri_scan_errors import ScanError
 from hf_mri.modeling.mri_scan_nifti import read_nifti_file
 
 PHASES = ("ED", "ES")
@@ -22,13 +22,14 @@ def find_volumes(source: Path, entry: DatasetEntry) -> Source:
     """List the ED and ES volumes of patient folders, of `training` or `testing`, or of the folder above them."""
     infos = sorted(source.rglob("Info.cfg"), key=lambda path: path.parent.name)
     if not infos:
-        raise ValueError(f"{source}: no Info.cfg in it; give the folder that holds training, or patient folders")
+        raise ScanError(source, "no Info.cfg in it", "give the folder that holds training, or patient folders")
     volumes: list[Volume] = []
     folders: dict[str, Path] = {}
     for info in infos:
         patient = info.parent.name
         if patient in folders:
-            raise ValueError(f"{info.parent}: {folders[patient]} holds the same patient; keep one of them")
+            other = folders[patient].relative_to(source)
+            raise ScanError(info.parent, f"{other} holds the same patient", "keep one of them")
         folders[patient] = info.parent
         facts = read_info(info)
         volumes += [Volume(f"{patient}/{p}", partial(read_phase, info.parent, p, facts, entry)) for p in PHASES]
@@ -53,9 +54,9 @@ def read_info(path: Path) -> dict[str, Any]:
             "weight": float(facts["Weight"]) if "Weight" in facts else None,
         }
     except KeyError as error:
-        raise ValueError(f"{path}: has no line for {error.args[0]}; it needs at least ED and ES") from None
+        raise ScanError(path, f"has no line for {error.args[0]}", "it needs at least ED and ES") from None
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ScanError(path, str(error)) from None
 
 
 def read_phase(folder: Path, phase: str, facts: dict[str, Any], entry: DatasetEntry) -> Iterator[Row | BadFile]:
@@ -93,7 +94,7 @@ def read_pair(
     try:
         image, label = (read_nifti_file(path, entry.orientation) for path in (image_path, label_path))
     except ScanError as error:
-        return BadFile(*str(error).split(": ", 1))
+        return BadFile(error.path, error.explanation)
     if image.slices.shape != label.slices.shape:
         return BadFile(
             str(label_path), f"the labels are {label.slices.shape[:3]}, their image {image.slices.shape[:3]}"

@@ -15,8 +15,9 @@ import numpy as np
 from hf_mri.data.datasets_table import DatasetEntry
 from hf_mri.data.sources import BadFile, Row, Source, Volume, make_row
 from hf_mri.data.storable import to_storable
-from hf_mri.modeling.mri_scan import Scan, number_order, read_scan
-from hf_mri.modeling.mri_scan_geometry import ScanError
+from hf_mri.modeling.mri_scan import Scan, read_scan
+from hf_mri.modeling.mri_scan_errors import ScanError
+from hf_mri.modeling.mri_scan_files import number_order
 
 ENDINGS = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".nii", ".nii.gz", ".dcm")
 MASK_WORDS = ("mask", "masks", "label", "labels", "gt", "seg")
@@ -47,7 +48,7 @@ def find_volumes(source: Path, entry: DatasetEntry, labels: Sequence[str] = ("le
     table = source / "metadata.csv"
     pairs = _pairs_of_table(table) if table.exists() else _pairs_by_name(source)
     if not pairs:
-        raise ValueError(f"{source}: no image with a mask of the same name (or NAME_mask), and no metadata.csv")
+        raise ScanError(source, "no image with a mask of the same name (or NAME_mask), and no metadata.csv")
     names = dict(enumerate(["background", *labels]))
     channels = _count_channels(pairs[0])
     entry = replace(
@@ -110,7 +111,7 @@ def _read_pair(pair: Pair, entry: DatasetEntry) -> tuple[Scan, np.ndarray] | Bad
     try:
         scan, mask = (read_scan(path, orientation=entry.orientation) for path in (pair.image, pair.mask))
     except ScanError as error:
-        return BadFile(*str(error).split(": ", 1))
+        return BadFile(error.path, error.explanation)
     if mask.slices.shape[:3] != scan.slices.shape[:3]:
         return BadFile(str(pair.mask), f"the mask is {mask.slices.shape[:3]}, its image {scan.slices.shape[:3]}")
     affines = (scan.geometry.affine, mask.geometry.affine)
@@ -139,7 +140,7 @@ def _pairs_of_table(table: Path) -> list[Pair]:
         reader = csv.DictReader(file)
         for column in ("file_name", "mask_file_name"):
             if column not in (reader.fieldnames or ()):
-                raise ValueError(f"{table}: column {column!r} is missing; it needs file_name and mask_file_name")
+                raise ScanError(table, f"column {column!r} is missing", "it needs file_name and mask_file_name")
         rows = list(reader)
     root = table.parent
     return [Pair(root / row.pop("file_name"), root / row.pop("mask_file_name"), row) for row in rows]
@@ -194,7 +195,7 @@ def _volume_of(pair: Pair, source: Path) -> str:
 def _count_channels(pair: Pair) -> int:
     count = read_scan(pair.image).slices.shape[-1]
     if count not in (1, 3):
-        raise ValueError(f"{pair.image}: has {count} channels; a slice has 1 or 3")
+        raise ScanError(pair.image, f"has {count} channels", "a slice has 1 or 3")
     return count
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import filecmp
+import os
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -15,6 +16,7 @@ import numpy as np
 from hf_mri.data.datasets_table import DatasetEntry
 from hf_mri.data.png import read_picture
 from hf_mri.data.sources import BadFile, Row, Source, Volume, make_row
+from hf_mri.modeling.mri_scan_errors import ScanError
 
 _SLICE = re.compile(r"(?P<patient>.+)_(?P<number>\d+)\.tiff?", re.IGNORECASE)
 _TABLE_COLUMNS = ("patient_id", "image_path", "mask_path", "mask")
@@ -42,7 +44,7 @@ def find_volumes(source: Path, entry: DatasetEntry) -> Source:
             audit_table(table, findings)
     patients = _group_by_patient(pairs, findings)
     if not patients:
-        raise ValueError(f"{source}: no PATIENT/PATIENT_N.tif in it; give the folder that holds kaggle_3m")
+        raise ScanError(source, "no PATIENT/PATIENT_N.tif in it", "give the folder that holds kaggle_3m")
     clinical, columns = read_clinical(root, findings)
     extra = {patient: clinical.get(_case_of(patient), dict.fromkeys(columns)) for patient in patients}
     volumes = [Volume(name, partial(read_patient, name, pairs, extra[name])) for name, pairs in patients.items()]
@@ -77,8 +79,8 @@ def _read_pair(pair: Pair) -> tuple[np.ndarray, np.ndarray] | BadFile:
         return BadFile(str(pair.image), f"its mask {pair.mask.name} is missing")
     try:
         image, mask = read_picture(pair.image), read_picture(pair.mask)
-    except ValueError as error:
-        return BadFile(*str(error).split(": ", 1))
+    except ScanError as error:
+        return BadFile(error.path, error.explanation)
     if image.dtype != np.uint8 or image.ndim != 3:
         return BadFile(str(pair.image), f"expected 8 bits and 3 channels, found {image.dtype} of shape {image.shape}")
     if mask.ndim != 2 or mask.shape != image.shape[:2]:
@@ -107,7 +109,8 @@ def _group_by_patient(pairs: Iterator[Pair], findings: list[str]) -> dict[str, l
         if first is pair:
             continue
         if first.image != pair.image and not filecmp.cmp(first.image, pair.image, shallow=False):
-            raise ValueError(f"{pair.image}: differs from {first.image}, which has the same name; keep one of them")
+            other = os.path.relpath(first.image, pair.image.parent)
+            raise ScanError(pair.image, f"differs from {other}, which has the same name", "keep one of them")
         twice += 1
     if twice:
         findings.append(f"{twice} pairs were found twice and taken once (the Kaggle zip holds the tree twice)")
@@ -120,10 +123,10 @@ def _pairs_of_table(table: Path) -> Iterator[Pair]:
     for row in _read_table(table):
         image = next((root / row["image_path"] for root in roots if (root / row["image_path"]).exists()), None)
         if image is None:
-            raise ValueError(f"{table}: {row['image_path']} is neither beside it nor in a kaggle_3m beside it")
+            raise ScanError(table, f"{row['image_path']} is neither beside it nor in a kaggle_3m beside it")
         match = _SLICE.fullmatch(image.name)
         if match is None:
-            raise ValueError(f"{table}: {row['image_path']} is not named PATIENT_N.tif")
+            raise ScanError(table, f"{row['image_path']} is not named PATIENT_N.tif")
         yield Pair(int(match["number"]), image, image.parent / Path(row["mask_path"]).name)
 
 
@@ -144,7 +147,7 @@ def _read_table(table: Path) -> list[dict[str, str]]:
         reader = csv.DictReader(file)
         missing = [column for column in _TABLE_COLUMNS if column not in (reader.fieldnames or ())]
         if missing:
-            raise ValueError(f"{table}: column {missing[0]!r} is missing; it needs {', '.join(_TABLE_COLUMNS)}")
+            raise ScanError(table, f"column {missing[0]!r} is missing", f"it needs {', '.join(_TABLE_COLUMNS)}")
         return list(reader)
 
 
@@ -157,12 +160,12 @@ def read_clinical(root: Path, findings: list[str]) -> tuple[dict[str, dict[str, 
     with table.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         if "Patient" not in (reader.fieldnames or ()):
-            raise ValueError(f"{table}: column 'Patient' is missing")
+            raise ScanError(table, "column 'Patient' is missing")
         columns = [column for column in reader.fieldnames if column != "Patient"]
         try:
             cases = {row["Patient"]: {c: int(row[c]) if row[c] else None for c in columns} for row in reader}
         except (ValueError, TypeError) as error:
-            raise ValueError(f"{table}: not a table of whole numbers ({error})") from None
+            raise ScanError(table, f"not a table of whole numbers ({error})") from None
     return cases, columns
 
 

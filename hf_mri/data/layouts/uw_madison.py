@@ -14,6 +14,7 @@ from hf_mri.data.datasets_table import DatasetEntry
 from hf_mri.data.png import read_picture
 from hf_mri.data.sources import BadFile, Row, Source, Volume, make_row
 from hf_mri.modeling.mri_reading_run_length import decode_run_length, encode_run_length
+from hf_mri.modeling.mri_scan_errors import ScanError
 
 SLICE_MM = 3.0  # the scanner's protocol; the file names say nothing about it
 _SLICE = re.compile(
@@ -26,13 +27,13 @@ def find_volumes(source: Path, entry: DatasetEntry) -> Source:
     """List the days of every case below a folder that holds `train.csv` (or has it beside)."""
     tables = sorted({*source.rglob("train.csv"), *source.parent.glob("train.csv")})
     if not tables:
-        raise ValueError(f"{source}: no train.csv in it or beside it; give the folder that holds train and train.csv")
+        raise ScanError(source, "no train.csv in it or beside it", "give the folder that holds train and train.csv")
     masks = read_masks(tables[0], entry)
     days: dict[str, list[Path]] = {}
     for path in sorted(source.rglob("slice_*.png")):
         days.setdefault(path.parent.parent.name, []).append(path)
     if not days:
-        raise ValueError(f"{source}: no caseN/caseN_dayN/scans/slice_*.png in it")
+        raise ScanError(source, "no caseN/caseN_dayN/scans/slice_*.png in it")
     known = {f"{day}_{path.name[:10]}" for day, paths in days.items() for path in paths}
     lost = len(masks.keys() - known)
     findings = [f"{tables[0].name} lists {lost:,} slices whose image is not there"] if lost else []
@@ -52,18 +53,16 @@ def read_masks(table: Path, entry: DatasetEntry) -> dict[str, dict[str, str]]:
         header = next(reader, [])
         missing = [column for column in _COLUMNS if column not in header]
         if missing:
-            raise ValueError(f"{table}: column {missing[0]!r} is missing; it needs {', '.join(_COLUMNS)}")
+            raise ScanError(table, f"column {missing[0]!r} is missing", f"it needs {', '.join(_COLUMNS)}")
         places = [header.index(column) for column in _COLUMNS]
         for line in reader:
             if len(line) < len(header):
-                raise ValueError(f"{table}: line {reader.line_num} has {len(line)} of {len(header)} columns")
+                raise ScanError(table, f"line {reader.line_num} has {len(line)} of {len(header)} columns")
             name, organ, text = (line[place] for place in places)
             if organ not in entry.label2id:
-                raise ValueError(
-                    f"{table}: line {reader.line_num}: class {organ!r} is not {', '.join(entry.label2id)}"
-                )
+                raise ScanError(table, f"line {reader.line_num}: class {organ!r} is not {', '.join(entry.label2id)}")
             if organ in masks.setdefault(name, {}):
-                raise ValueError(f"{table}: line {reader.line_num}: {name} has {organ} twice")
+                raise ScanError(table, f"line {reader.line_num}: {name} has {organ} twice")
             masks[name][organ] = text
     return masks
 
@@ -99,8 +98,8 @@ def _read_slice(
 ) -> tuple[np.ndarray, np.ndarray] | BadFile:
     try:
         image = read_picture(path)
-    except ValueError as error:
-        return BadFile(*str(error).split(": ", 1))
+    except ScanError as error:
+        return BadFile(error.path, error.explanation)
     if image.ndim != 2 or image.dtype == np.uint8:
         return BadFile(str(path), f"expected 16-bit gray, found {image.dtype} of shape {image.shape}")
     if image.shape != shape:
