@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-LAYOUT = typer.Argument(help="How the publisher ships it: lgg, acdc, uw-madison, or folder (any images with masks).")
+from hf_mri.data.datasets_table import LAYOUTS, PHANTOMS
+
+LAYOUT = typer.Argument(help=f"How the publisher ships it: {', '.join(LAYOUTS)} (any images with masks).")
 
 
 def register(app: typer.Typer) -> None:
@@ -64,7 +66,7 @@ def import_command(
 
 
 def phantom_command(
-    layout: Annotated[str, typer.Argument(help="The layout to draw in: lgg, acdc or uw-madison.")],
+    layout: Annotated[str, typer.Argument(help=f"The layout to draw in: {', '.join(PHANTOMS)}.")],
     dest: Annotated[Path, typer.Argument(help="The new folder, laid out as the publisher would.")],
     patients: Annotated[int, typer.Option(help="How many patients.")] = 4,
     seed: Annotated[int, typer.Option(help="The same seed draws the same scans.")] = 0,

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from hf_mri.data.datasets_table import LAYOUTS
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
@@ -21,7 +23,7 @@ def evaluate(
     model: Annotated[str | None, typer.Option(help="Folder of a model, or its name on the Hub.")] = None,
     layout: Annotated[
         str | None,
-        typer.Option(help="lgg, acdc, uw-madison or folder: evaluate every patient in a publisher's folder."),
+        typer.Option(help=f"{', '.join(LAYOUTS)}: evaluate every patient in a publisher's folder."),
     ] = None,
     split: Annotated[str, typer.Option(help="Which split of a data set: train, validation or test.")] = "test",
     protocol: Annotated[

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from hf_mri.tasks.brain_tumor import BRAIN_TUMOR
+from hf_mri.tasks.registry import find_task
+from hf_mri.tasks.task import Task
+
 SINGLE = "single_label_classification"  # one label a pixel: the mask stores the label's index
 OVERLAPPING = "multi_label_classification"  # labels may overlap: the mask stores label k in bit k
 
@@ -18,7 +22,6 @@ class DatasetEntry:
     layout: str
     id2label: dict[int, str]
     problem_type: str
-    slice_labels: tuple[str, str]
     channels: tuple[str, ...]
     bits: int
     license: str  # the identifier that the Hub knows
@@ -43,6 +46,16 @@ class DatasetEntry:
         """The labels that are outlined: all but `background`."""
         return {index: label for index, label in self.id2label.items() if label != "background"}
 
+    @property
+    def task(self) -> Task:
+        """What is known about the organ that the labels belong to."""
+        return find_task(self.foreground.values())
+
+    @property
+    def slice_labels(self) -> tuple[str, str]:
+        """Names of a negative and a positive slice."""
+        return self.task.slice_labels
+
 
 LGG = DatasetEntry(
     name="lgg",
@@ -50,8 +63,7 @@ LGG = DatasetEntry(
     layout="lgg",
     id2label={0: "background", 1: "tumor"},
     problem_type=SINGLE,
-    slice_labels=("no tumor", "tumor"),
-    channels=("pre-contrast", "FLAIR", "post-contrast"),
+    channels=BRAIN_TUMOR.sequences,
     bits=8,
     license="cc-by-nc-sa-4.0",
     redistribution=True,
@@ -72,7 +84,6 @@ ACDC = DatasetEntry(
     layout="acdc",
     id2label={0: "background", 1: "right ventricle", 2: "myocardium", 3: "left ventricle"},
     problem_type=SINGLE,
-    slice_labels=("no heart", "heart"),
     channels=("cine",),
     bits=16,
     license="cc-by-nc-sa-4.0",
@@ -91,7 +102,6 @@ UW_MADISON = DatasetEntry(
     layout="uw-madison",
     id2label={0: "large_bowel", 1: "small_bowel", 2: "stomach"},
     problem_type=OVERLAPPING,
-    slice_labels=("no organ", "organ"),
     channels=("MR",),
     bits=16,
     license="other",
@@ -109,7 +119,6 @@ FOLDER = DatasetEntry(
     layout="folder",
     id2label={0: "background", 1: "lesion"},
     problem_type=SINGLE,
-    slice_labels=("no lesion", "lesion"),
     channels=("MR",),
     bits=16,
     license="unknown",
@@ -137,7 +146,8 @@ DATASETS: dict[str, DatasetEntry] = {
     for real in (LGG, ACDC, UW_MADISON, FOLDER)
     for entry in (real, *([_as_phantom(real)] if real is not FOLDER else []))
 }
-LAYOUTS = ("lgg", "acdc", "uw-madison", "folder")
+LAYOUTS = tuple(dict.fromkeys(entry.layout for entry in DATASETS.values()))
+PHANTOMS = tuple(layout for layout in LAYOUTS if layout != FOLDER.layout)  # in which synthetic scans are drawn
 
 
 def get_dataset_entry(name: str) -> DatasetEntry:

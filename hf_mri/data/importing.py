@@ -52,7 +52,7 @@ def import_dataset(
     Everything is written beside `dest` and renamed at the end, so a broken import leaves nothing that looks whole.
 
     Args:
-        layout: `lgg`, `acdc`, `uw-madison` or `folder`.
+        layout: one of `hf_mri.data.datasets_table.LAYOUTS`.
         source: the folder, zip or table as the publisher ships it.
         dest: the new folder, a Hub data set repository file for file.
         protocol: the split that the files are stored in, see `split_patients`.

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from hf_mri.evaluation.scores.competition import ORGANS, measure_normalized_hausdorff
 from hf_mri.evaluation.scores.lesions import LesionCounts, count_lesions
 from hf_mri.evaluation.scores.pixels import FN, FP, TP, compute_dice, count_pixels
 from hf_mri.evaluation.scores.surfaces import TOLERANCE, SurfaceScores, find_box, measure_surfaces
+from hf_mri.tasks.registry import find_task
+from hf_mri.tasks.task import Task
 
 
 @dataclass
@@ -38,7 +39,7 @@ class LabelRow:
     surfaces: SurfaceScores
     lesions: LesionCounts
     ungated: np.ndarray | None = None  # (S, 4) with the gate off
-    competition_distance: float | None = None  # abdominal organs: Hausdorff as a share of the diagonal
+    own: float | None = None  # what the organ's task measures between two masks besides
 
     @property
     def volume_dice(self) -> float:
@@ -106,8 +107,9 @@ def reduce_case(case: Case) -> CaseRow:
                 f"{case.volume}: the truth has a label {sorted(missing)[0]!r}, the model {sorted(case.predicted)}; "
                 "evaluate it on the kind of data that it was trained for"
             )
+        task = find_task(case.truth)
         labels = {
-            label: _reduce_label(label, truth, case.predicted[label], case.ungated and case.ungated[label], spacing)
+            label: _reduce_label(truth, case.predicted[label], case.ungated and case.ungated[label], spacing, task)
             for label, truth in case.truth.items()
         }
     ungated_decision = None
@@ -138,11 +140,11 @@ def known_spacing(spacing: Any) -> tuple[float, float, float] | None:
 
 
 def _reduce_label(
-    label: str,
     truth: np.ndarray,
     predicted: np.ndarray,
     ungated: np.ndarray | None,
     spacing: tuple[float, float, float] | None,
+    task: Task,
 ) -> LabelRow:
     either = truth | predicted
     lesions = LesionCounts()
@@ -158,5 +160,5 @@ def _reduce_label(
         surfaces=measure_surfaces(truth_box, predicted_box, spacing or (1.0, 1.0, 1.0), tolerance),
         lesions=lesions,
         ungated=None if ungated is None else count_pixels(truth, ungated),
-        competition_distance=measure_normalized_hausdorff(truth, predicted) if label in ORGANS else None,
+        own=task.compare_masks and task.compare_masks(truth, predicted),
     )

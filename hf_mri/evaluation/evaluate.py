@@ -60,7 +60,7 @@ def evaluate_model(
     Args:
         model: a bundle's folder, its name on the Hub, or a `Reader`.
         data: an imported data set, or with `layout` a publisher's folder, of which every patient is evaluated.
-        layout: `lgg`, `acdc`, `uw-madison` or `folder`.
+        layout: one of `hf_mri.data.datasets_table.LAYOUTS`.
         split: of a data set.
         protocol: `patients`, `slices-leaky` or `buda`.
         observe: called with each volume and its scores, such as `hf_mri.reports.WorstCases().consider`.

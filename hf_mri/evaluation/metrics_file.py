@@ -44,6 +44,13 @@ def format_interval(bounds: list[float]) -> str:
     return f"{format_figure(bounds[0])} to {format_figure(bounds[1])}"
 
 
+def format_cell(cell: str | float | int | list[float] | None) -> str:
+    """A cell of an organ's own table: text as it is, a figure, an interval, or a dash where there is nothing."""
+    if cell is None or isinstance(cell, str):
+        return cell or "–"
+    return format_interval(cell) if isinstance(cell, list | tuple) else format_figure(cell)
+
+
 def write_headline(metrics: dict[str, Any]) -> str:
     """Say the one figure that matters, on how many patients."""
     patients = f"{metrics['data']['patients']} patients"

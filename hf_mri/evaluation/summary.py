@@ -10,15 +10,15 @@ import numpy as np
 
 from hf_mri.evaluation.cases import CaseRow
 from hf_mri.evaluation.cohort import Cohort
+from hf_mri.evaluation.scores.agreement import measure_agreement
 from hf_mri.evaluation.scores.bootstrap import RESAMPLES
 from hf_mri.evaluation.scores.breakdowns import break_down
-from hf_mri.evaluation.scores.cardiac import summarize_cardiac
 from hf_mri.evaluation.scores.classification import BINS, CLASSES, score_classification, score_decided
-from hf_mri.evaluation.scores.competition import ORGANS, score_competition
 from hf_mri.evaluation.scores.gate import summarize_gate
 from hf_mri.evaluation.scores.pixels import EMPTY_RULE, TVERSKY_ALPHA
 from hf_mri.evaluation.scores.segmentation import summarize_segmentation
 from hf_mri.evaluation.worst import describe_worst
+from hf_mri.tasks.registry import find_task
 
 SCHEMA = 1
 PACKAGES = ("hf_mri", "torch", "transformers", "timm", "numpy", "scipy", "monai")
@@ -57,7 +57,7 @@ def summarize_rows(
     seconds_without_gate: float | None = None,
     seen: dict[str, Any] | None = None,
     notes: list[str] | None = None,
-    classes: tuple[str, str] = CLASSES,
+    classes: tuple[str, str] | None = None,
 ) -> dict[str, Any]:
     """Compute everything that metrics.json holds.
 
@@ -70,7 +70,7 @@ def summarize_rows(
         seconds_without_gate: time of the same reading with every slice segmented.
         seen: patients and images that the model was trained on, where there are any.
         notes: sentences that a reader must know.
-        classes: names of a negative and a positive slice.
+        classes: names of a negative and a positive slice; by default the words of the labels' organ.
 
     Raises:
         ValueError: there are no rows.
@@ -78,6 +78,8 @@ def summarize_rows(
     if not rows:
         raise ValueError("nothing to evaluate: the data hold no volume of this split")
     cohort = Cohort(rows)
+    task = find_task(cohort.labels)
+    classes = classes or (task.slice_labels if cohort.labels else CLASSES)
     truth, decision, probability = (cohort.join(name) for name in ("truth", "decision", "probability"))
     metrics: dict[str, Any] = {
         "schema": SCHEMA,
@@ -103,11 +105,8 @@ def summarize_rows(
     if all(row.passed is not None for row in rows):
         seconds = (engine or {}).get("seconds")
         metrics["gate"] = summarize_gate(cohort, classes, seconds, seconds_without_gate)
-    cardiac = summarize_cardiac(rows)
-    if cardiac:
-        metrics["cardiac"] = cardiac
-    if set(cohort.labels) == set(ORGANS):
-        metrics["competition"] = _score_organs(cohort)
+    own = {scores.key: scores.score(rows, measure_agreement) for scores in task.scores}
+    metrics |= {key: found for key, found in own.items() if found}
     breakdowns = break_down(cohort)
     if breakdowns:
         metrics["breakdowns"] = breakdowns
@@ -186,12 +185,6 @@ def _classify_slices(
     by_patient = score_classification(any_truth, any_decision, highest, np.arange(patients), cohort.weights, classes)
     by_patient["patients"] = by_patient.pop("slices")
     return summary | {"per_patient": by_patient}
-
-
-def _score_organs(cohort: Cohort) -> dict[str, Any]:
-    counts = {organ: [row.labels[organ].counts for row in cohort.rows] for organ in ORGANS}
-    distances = {organ: [row.labels[organ].competition_distance for row in cohort.rows] for organ in ORGANS}
-    return score_competition(counts, distances, [row.volume for row in cohort.rows])
 
 
 def _describe_case(row: CaseRow) -> dict[str, Any]:

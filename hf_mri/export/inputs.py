@@ -11,10 +11,10 @@ from torch import Tensor
 from hf_mri.modeling.mri_reader import Reader
 from hf_mri.modeling.mri_reading import Reading
 from hf_mri.modeling.mri_scan import Scan
+from hf_mri.tasks.registry import find_task
 
 MOST_SLICES = 300  # for the comparison of readings
 CALIBRATION_SLICES = 100
-PHANTOM_OF_LABEL = {"left ventricle": "acdc", "stomach": "uw-madison"}  # every other model reads heads
 
 
 @dataclass
@@ -40,8 +40,7 @@ def load_inputs(reader: Reader, data: str | Path | None) -> Inputs:
         return Inputs(f"validation patients of {Path(data).name}", _read_validation(reader, data))
     from hf_mri.data.phantoms.draw import draw_phantom, find_phantoms
 
-    labels = reader.config.id2label.values()
-    layout = next((PHANTOM_OF_LABEL[label] for label in labels if label in PHANTOM_OF_LABEL), "lgg")
+    layout = find_task(reader.config.id2label.values()).phantom
     with tempfile.TemporaryDirectory(prefix="hf_mri_phantom_") as folder:
         draw_phantom(layout, Path(folder) / layout, patients=4, seed=1)
         scans = [reader.read_scan(path) for path in find_phantoms(Path(folder) / layout)]

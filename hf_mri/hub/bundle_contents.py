@@ -5,7 +5,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from hf_mri.hub.bundle import CODE
-from hf_mri.hub.plots import CAPTIONS
+from hf_mri.hub.plots import list_captions
 from hf_mri.modeling.mri_engine_openvino import GRAPHS, RECORD, WEIGHTS, hash_weights, read_export
 
 REQUIRED = (
@@ -87,7 +87,7 @@ def reason_against(name: str, path: Path) -> str | None:
 def belongs(name: str) -> bool:
     """Tell whether a file is part of a bundle."""
     code = {path.name for path in CODE.glob("*.py")} - {"__init__.py"}
-    plots = {f"plots/{plot}" for plot in CAPTIONS}
+    plots = {f"plots/{plot}" for plot in list_captions()}
     known = {*REQUIRED, "metrics.json", "requirements.txt", RECORD, *code, *plots}
     return name in known or any(fnmatch(name, pattern) for pattern in (*GRAPH_FILES, ".eval_results/*.yaml"))
 

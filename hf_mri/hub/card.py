@@ -31,8 +31,7 @@ RESULTS = (
     card_results.segmentation_results,
     card_results.classification_results,
     card_results.gate_results,
-    card_results.cardiac_results,
-    card_results.competition_results,
+    card_results.own_results,
 )
 CLOSING = (
     (GRAPHS, card_text.engines),

@@ -1,6 +1,7 @@
 """The card's figures as Markdown tables: each is read from metrics.json where it stands, none is typed."""
 
 from hf_mri.hub.bundle_facts import BundleFacts
+from hf_mri.tasks.registry import find_scores
 
 PROTOCOLS = {
     "patients": "patients that were kept apart from training",
@@ -34,13 +35,6 @@ CLASSIFICATION_KEYS = {
     "brier": "Brier score",
     "expected_calibration_error": "expected calibration error",
 }
-CARDIAC_KEYS = {
-    "edv": "EDV, mL",
-    "esv": "ESV, mL",
-    "sv": "stroke volume, mL",
-    "ef": "ejection fraction, points",
-    "mass": "mass, g",
-}
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -59,6 +53,13 @@ def number(value: float | int | None) -> str:
 
 def interval(bounds: list[float] | None) -> str:
     return f"{number(bounds[0])} to {number(bounds[1])}" if bounds else "–"
+
+
+def cell(value: str | float | int | list[float] | None) -> str:
+    """Return a cell of an organ's own table."""
+    if isinstance(value, str):
+        return value
+    return interval(value) if isinstance(value, list | tuple) else number(value)
 
 
 def segmentation_results(facts: BundleFacts) -> str:
@@ -141,32 +142,16 @@ def gate_results(facts: BundleFacts) -> str:
     return f"### The gate (threshold {gate['threshold']:g})\n\n" + table(["figure", "value"], rows)
 
 
-def cardiac_results(facts: BundleFacts) -> str:
-    """Volumes, ejection fraction and mass against the truth."""
-    found = facts.metrics.get("cardiac")
-    if not found:
-        return ""
-    rows = [
-        [
-            f"{part}: {words}",
-            number(found[part][key].get("r")),
-            number(found[part][key].get("bias")),
-            interval(found[part][key].get("limits")),
+def own_results(facts: BundleFacts) -> str:
+    """What is scored of this organ alone."""
+    parts = []
+    for own, found in find_scores(facts.metrics):
+        tables = [
+            table(list(part.header), [[cell(value) for value in row] for row in part.rows])
+            for part in own.tables(found)
         ]
-        for part in ("lv", "rv", "myocardium")
-        for key, words in CARDIAC_KEYS.items()
-        if key in found.get(part, {})
-    ]
-    return "### Heart\n\n" + table(["measure", "correlation", "bias", "limits of agreement"], rows)
-
-
-def competition_results(facts: BundleFacts) -> str:
-    """The score of the GI competition."""
-    found = facts.metrics.get("competition")
-    if not found:
-        return ""
-    rows = [[key, number(found[key])] for key in ("score", "dice", "hausdorff", "dice_skipping_empty") if key in found]
-    return "### Competition score\n\n" + table(["figure", "value"], rows)
+        parts.append("\n\n".join([f"### {own.title}", *tables]))
+    return "\n\n".join(parts)
 
 
 def breakdown_results(facts: BundleFacts) -> str:

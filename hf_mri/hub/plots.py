@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from hf_mri.hub.bundle_facts import BundleFacts
+from hf_mri.tasks.registry import list_scores
 
-# Plots that a bundle may hold, in the card's order. Anything else in plots/ is refused when it is published.
+# Plots of every organ, in the card's order. What `list_captions` does not list is refused when it is published.
 CAPTIONS = {
     "curves.png": "Loss and validation scores during training, a line a fold",
     "curves-classifier.png": "Loss and validation scores during training of the classifier, a line a fold",
@@ -12,8 +13,6 @@ CAPTIONS = {
     "dice_by_patient.png": "Dice per patient volume, lowest first",
     "dice_by_size.png": "Dice of each volume by its true size",
     "volume_agreement.png": "Volumes against the truth: difference by mean, with limits of agreement",
-    "lv_ef_agreement.png": "Ejection fraction of the left ventricle: difference by mean, with limits of agreement",
-    "rv_ef_agreement.png": "Ejection fraction of the right ventricle: difference by mean, with limits of agreement",
     "roc.png": "ROC curve per slice, with the operating point",
     "precision_recall.png": "Precision and recall per slice, with the operating point",
     "reliability.png": "Observed share of positive slices by score",
@@ -24,9 +23,15 @@ CAPTIONS = {
 }
 
 
+def list_captions() -> dict[str, str]:
+    """List every plot that a bundle may hold, with a sentence each: the common ones, then the organs' own."""
+    own = {f"{plot.name}.png": plot.caption for scores in list_scores() for plot in scores.agreements}
+    return CAPTIONS | own
+
+
 def captions(folder: Path) -> list[tuple[str, str]]:
     """List the plots that a bundle holds, with a sentence each."""
-    return [(name, words) for name, words in CAPTIONS.items() if (folder / "plots" / name).exists()]
+    return [(name, words) for name, words in list_captions().items() if (folder / "plots" / name).exists()]
 
 
 def draw_plots(facts: BundleFacts) -> None:
@@ -40,7 +45,7 @@ def draw_plots(facts: BundleFacts) -> None:
 
     folder = facts.folder / "plots"
     folder.mkdir(exist_ok=True)
-    for name in CAPTIONS:
+    for name in list_captions():
         (folder / name).unlink(missing_ok=True)
     training = facts.training
     stages = training.get("stages") or ({"": list_histories(training)} if training.get("history") else {})

@@ -292,6 +292,7 @@ class Reader:
             mask_logit=work.mask_logit,
             foreground_probability=work.foreground_probability,
             overlapping=self.overlapping,
+            finding=self.config.id2label[1] if self.engine.segment is None else None,
             scan=scan,
         )
 

@@ -53,6 +53,7 @@ class Reading:
         mask_logit: (S,) logit of the highest foreground probability; NaN where the segmenter did not look; or None.
         foreground_probability: by label, float16 (S, H, W), where the Reader was asked to keep it.
         overlapping: whether labels may overlap.
+        finding: what a classifier's probability is about; None where the masks' labels say it.
         scan: what was read.
     """
 
@@ -70,6 +71,7 @@ class Reading:
     mask_logit: np.ndarray | None = None
     foreground_probability: dict[str, np.ndarray] | None = None
     overlapping: bool = False
+    finding: str | None = None
     scan: Scan | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
@@ -150,6 +152,7 @@ class Reading:
             "model": self.model,
             "thresholds": self.thresholds,
             "labels": list(self.masks),
+            "finding": self.finding,
             "size": [rows, columns],
             "spacing_mm": list(self.spacing) if self.spacing else None,
             "phases": self.phases,

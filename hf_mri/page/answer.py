@@ -3,6 +3,7 @@
 from html import escape
 
 from hf_mri.reports.headline import format_diameter, format_volume, write_headline
+from hf_mri.tasks.registry import find_task
 
 
 def card(sentence: str, detail: str, kind: str, warnings: tuple[str, ...] = ()) -> str:
@@ -31,9 +32,9 @@ def say_answer(facts: dict) -> str:
     slices = facts["slices"]
     positive = [row["index"] + 1 for row in slices if row["positive"]]
     details = [f"Highest probability {max(row['probability'] for row in slices):.0%}."]
-    if "end_diastole_phase" in (facts["cine"] or {}):
-        ed, es = facts["cine"]["end_diastole_phase"] + 1, facts["cine"]["end_systole_phase"] + 1
-        details = [f"End diastole is time point {ed}, end systole {es}, of {facts['phases']}."]
+    moments = [f"{words} is time point {phase + 1}" for words, phase in find_moments(facts).values()]
+    if moments:
+        details = [f"{', '.join(moments).capitalize()}, of {facts['phases']}."]
     elif positive and len(slices) > 1:
         details.insert(0, f"Slices {positive[0]} to {positive[-1]}." if len(positive) > 1 else f"Slice {positive[0]}.")
     kind = "clear" if not positive else "measured" if len(facts["labels"]) > 1 else "found"
@@ -44,9 +45,7 @@ def tabulate(facts: dict) -> str:
     """Return the measurements as a table: a row for each label, at each time point of a cine that counts."""
     if not facts["labels"]:
         return "<p>This model outlines nothing.</p>"
-    phases = {"": 0}
-    if "end_diastole_phase" in (facts["cine"] or {}):
-        phases = {" at ED": facts["cine"]["end_diastole_phase"], " at ES": facts["cine"]["end_systole_phase"]}
+    phases = {f" at {name}": phase for name, (_, phase) in find_moments(facts).items()} or {"": 0}
     rows = []
     for label in facts["labels"]:
         for when, phase in phases.items():
@@ -60,6 +59,11 @@ def tabulate(facts: dict) -> str:
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{say_spacing(facts)}</p>"
+
+
+def find_moments(facts: dict) -> dict[str, tuple[str, int]]:
+    """Return the time points of a cine that count in this organ: a short name, what it means, and its index."""
+    return find_task(facts["labels"]).find_moments(facts["cine"] or {})
 
 
 def say_spacing(facts: dict) -> str:

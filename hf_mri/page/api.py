@@ -78,7 +78,7 @@ def describe(bundle: Bundle) -> dict:
     names = ("gate_threshold", "slice_threshold", "mask_threshold", "smallest_lesion", "temperature", "mask_weight")
     return {
         "name": bundle.name,
-        "kind": bundle.kind,
+        "kind": bundle.task.name,
         "labels": [label for label in config.id2label.values() if label != "background"],
         "channels": list(bundle.channels),
         "thresholds": {name: getattr(config, name) for name in names if hasattr(config, name)},

@@ -143,7 +143,7 @@ class TabEvents:
     def _show(self, reading) -> list:
         thresholds = [gr.Slider(value=reading.thresholds[name]) for name in self.parts.sliders]
         facts = reading.to_dict()
-        scan = show_scan(reading, facts, self.bundle.finding, self.bundle.channels)
+        scan = show_scan(reading, facts, self.bundle.task, self.bundle.channels)
         return [
             say_answer(facts),
             gr.HTML(value=scan, reading=show_reading(reading, facts)),

@@ -42,7 +42,7 @@ def build_tab(bundle: Bundle, desk: Desk, visits: Visits) -> None:
                         gr.Button(example.title, icon=str(example.picture), elem_id=f"{key}-{example.name}"),
                         example,
                     )
-                    for example in draw_examples(bundle.kind)
+                    for example in draw_examples(bundle.task)
                 ]
             with gr.Accordion("Sensitivity", open=False, visible=bundle.has_masks, elem_classes="later"):
                 sliders = build_sliders(bundle, config)

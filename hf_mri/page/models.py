@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hf_mri.hub.model_cards import MODEL_CARDS, find_published, list_published
+from hf_mri.tasks.registry import find_task
+from hf_mri.tasks.task import Task
 
 DEMO = MODEL_CARDS.parent / "out" / "demo" / "model"  # what `make demo` trains while nothing is published
 FIRST = "lgg-two-stage"
@@ -21,8 +23,6 @@ This page needs a model that says what it looks for. Give it one of these and st
 In a checkout of the project the bundles in `model_cards/` are taken by themselves, or what `make demo` has trained.
 `python train.py --help` says how to train one on your own labels.
 """
-HEART = {"lv", "left ventricle"}
-ABDOMEN = {"stomach", "small_bowel", "large_bowel"}
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,7 @@ class Bundle:
 
     name: str
     title: str  # of the tab
-    kind: str  # "tumor", "heart", "abdomen" or "other": which examples and which sentence
-    finding: str  # what the slice's probability is about
+    task: Task  # the organ, which has the words and the examples
     channels: tuple[str, ...]
     card: str  # Markdown, without the metadata
     link: str | None
@@ -81,12 +80,11 @@ def load_bundle(name: str) -> Bundle:
         raise OSError("no such folder; HF_MRI_MODEL takes folders of bundles and Hub ids")
     reader = Reader.from_pretrained(name, keep="passed")
     config = reader.config
-    kind, title = describe_labels(list(config.id2label.values()))
+    task = find_task(config.id2label.values())
     return Bundle(
         name=name.rstrip("/").rpartition("/")[2],
-        title=title,
-        kind=kind,
-        finding={"tumor": "tumor", "heart": "heart", "abdomen": "organ"}.get(kind, "finding"),
+        title=task.title,
+        task=task,
         channels=_name_channels(_read(name, "training.json"), reader.processor.num_channels),
         card=re.sub(r"\A---\n.*?\n---\n", "", _read(name, "README.md"), flags=re.DOTALL).strip(),
         link=None if folder.is_dir() else f"https://huggingface.co/{name}",
@@ -94,18 +92,6 @@ def load_bundle(name: str) -> Bundle:
         has_gate=config.has_gate,
         has_masks=config.has_masks,
     )
-
-
-def describe_labels(labels: list[str]) -> tuple[str, str]:
-    """Return the kind of model that has these labels, and the title of its tab."""
-    names = {label.lower() for label in labels}
-    if "tumor" in names:
-        return "tumor", "Brain tumor"
-    if names & HEART:
-        return "heart", "Heart"
-    if names & ABDOMEN:
-        return "abdomen", "Abdomen"
-    return "other", ", ".join(label for label in labels if label != "background").capitalize()
 
 
 def _name_channels(training: str, count: int) -> tuple[str, ...]:

@@ -7,8 +7,10 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
+from hf_mri.page.answer import find_moments
 from hf_mri.page.static_files import read_static
-from hf_mri.reports.display import FLAIR, label_colors, window_volume
+from hf_mri.reports.display import label_colors, window_volume
+from hf_mri.tasks.task import Task
 
 LONGEST_SIDE = 512  # pixels that are sent; the masks to download keep the scan's own size
 SUSPECTED = "suspected"  # called by its probability, but nothing in it is outlined
@@ -34,13 +36,13 @@ def make_viewer(elem_id: str) -> gr.HTML:
     )
 
 
-def show_scan(reading, facts: dict, finding: str, channel_names: tuple[str, ...]) -> dict:
+def show_scan(reading, facts: dict, task: Task, channel_names: tuple[str, ...]) -> dict:
     """Return what stays the same while thresholds move: pictures, labels, groups of slices.
 
     Args:
         reading: with its scan.
         facts: `reading.to_dict()`.
-        finding: what the slice's probability is about.
+        task: the organ.
         channel_names: of the model's channels.
     """
     groups = group_slices(facts)
@@ -56,8 +58,8 @@ def show_scan(reading, facts: dict, finding: str, channel_names: tuple[str, ...]
         "height": sent_height,
         "ratio": (width * column) / (height * row),
         "channels": [*channel_names, "all, as colors"] if channels == len(channel_names) == 3 else [],
-        "channel": min(FLAIR, channels - 1),
-        "finding": finding.capitalize(),
+        "channel": task.shown_channel(channels),
+        "finding": task.finding.capitalize(),
         "labels": [
             {"name": label.replace("_", " "), "color": color} for label, color in label_colors(facts["labels"]).items()
         ],
@@ -96,13 +98,9 @@ def measure(regions: dict) -> str:
 def group_slices(facts: dict) -> list[dict]:
     """Return the slices that lie side by side: end-diastole and end-systole of a cine, else all in one group."""
     count = len(facts["slices"]) // facts["phases"]
-    cine = facts["cine"] or {}
-    if "end_diastole_phase" in cine:
-        shown = {"ED": cine["end_diastole_phase"], "ES": cine["end_systole_phase"]}
-    elif facts["phases"] > 1:
-        shown = {"First time point": 0, "Last time point": facts["phases"] - 1}
-    else:
-        shown = {"": 0}
+    shown = {name: phase for name, (_, phase) in find_moments(facts).items()}
+    if not shown:
+        shown = {"First time point": 0, "Last time point": facts["phases"] - 1} if facts["phases"] > 1 else {"": 0}
     return [{"name": name, "slices": list(range(phase * count, (phase + 1) * count))} for name, phase in shown.items()]
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from hf_mri.data.datasets_table import DatasetEntry
 from hf_mri.data.sources import Row, split_mask
+from hf_mri.tasks.registry import find_task
 
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
 POSITIONS = 10  # equal parts of a volume, from its first slice to its last
@@ -108,7 +109,10 @@ def list_problems(
         if column in table:
             names = table.groupby("patient")[column].first()
             if names.any():
-                problems.append(f"{int(names.sum())} patients have no {column[8:]}-contrast channel: it repeats FLAIR")
+                repeated = find_task(facts["area"]).stand_in
+                problems.append(
+                    f"{int(names.sum())} patients have no {column[8:]}-contrast channel: it repeats {repeated}"
+                )
     blank = int(sum(not picture.any() for picture in table["picture"]))
     if blank:
         problems.append(f"{blank} slices show next to nothing")

@@ -164,7 +164,7 @@ def _plot_positions(axes: Axes, positions: dict[str, list[float | None]]) -> Non
 def _draw_strip(row: Row, entry: DatasetEntry, colors: dict[str, str]) -> str:
     """A slice, its mask and both together, side by side, as an address that holds the picture."""
     image = row["image"] if row["image"].ndim == 3 else row["image"][..., None]
-    gray = window_volume(image[None])[0]
+    gray = window_volume(image[None], entry.task.shown_channel(image.shape[-1]))[0]
     masks = split_mask(row["mask"], entry)
     size = display_size(*gray.shape, row["spacing"], TILE)
     flat = np.zeros((*gray.shape, 3), np.uint8)

@@ -11,17 +11,10 @@ import numpy as np
 
 from hf_mri.modeling.mri_reading import Reading, file_name
 from hf_mri.modeling.mri_scan_errors import ScanError
+from hf_mri.tasks.registry import find_task
+from hf_mri.tasks.task import Label
 
-# What a label is in SNOMED CT: the names of category and type in pydicom's dictionary.
-CODES = {
-    "tumor": ("MorphologicallyAbnormalStructure", "Neoplasm"),
-    "left ventricle": ("AnatomicalStructure", "LeftVentricle"),
-    "right ventricle": ("AnatomicalStructure", "RightVentricle"),
-    "stomach": ("AnatomicalStructure", "Stomach"),
-    "small_bowel": ("AnatomicalStructure", "SmallIntestine"),
-    "large_bowel": ("AnatomicalStructure", "LargeIntestine"),
-}
-OWN_CODES = "99HFMRI"  # for labels that have no code above
+OWN_CODES = "99HFMRI"  # for labels that the organ's task has no code for
 # Elements that a segmentation must repeat, empty where the images lack them.
 REPEATED = (
     *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyID", "StudyDate", "StudyTime"),
@@ -89,13 +82,14 @@ def _frames(volume: np.ndarray) -> np.ndarray:
 def _build(reading: Reading, images: list[Any], masks: np.ndarray, number: int) -> Any:
     import highdicom
 
-    package = version("hf_mri")
+    package, known = version("hf_mri"), find_task(reading.masks).labels
     return highdicom.seg.Segmentation(
         source_images=images,
         pixel_array=np.ascontiguousarray(masks, np.uint8),
         segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
         segment_descriptions=[
-            _describe(label, place, reading.model) for place, label in enumerate(reading.masks, start=1)
+            _describe(label, known.get(label), place, reading.model)
+            for place, label in enumerate(reading.masks, start=1)
         ],
         series_instance_uid=highdicom.UID(),
         series_number=SERIES_OFFSET + int(images[0].get("SeriesNumber") or 0),
@@ -110,12 +104,12 @@ def _build(reading: Reading, images: list[Any], masks: np.ndarray, number: int) 
     )
 
 
-def _describe(label: str, number: int, model: dict[str, Any]) -> Any:
+def _describe(label: str, known: Label | None, number: int, model: dict[str, Any]) -> Any:
     import highdicom
     from pydicom.sr.codedict import codes
 
-    if label in CODES:
-        category, kind = (getattr(codes.SCT, name) for name in CODES[label])
+    if known and known.code:
+        category, kind = (getattr(codes.SCT, name) for name in known.code)
     else:
         category = codes.SCT.AnatomicalStructure
         kind = highdicom.sr.CodedConcept(file_name(label)[:16], OWN_CODES, label[:64])

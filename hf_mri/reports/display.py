@@ -1,26 +1,41 @@
 """Slices as pictures for eyes: windowed to 8 bit, at the patient's proportions, with outlines of the masks."""
 
+from itertools import cycle
+
 import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-# Colors that stay apart on gray, also for color-blind eyes; taken in the order of the labels.
+from hf_mri.modeling.mri_reading import Reading
+from hf_mri.tasks.registry import find_task
+from hf_mri.tasks.task import Task
+
+# Colors that stay apart on gray, also for color-blind eyes; for labels that the organ's task gives none.
 PALETTE = ("#ff5a5f", "#2ec4b6", "#ffd166", "#7aa2ff", "#f28cd6", "#9be564", "#ff9f40", "#c49bff")
 WINDOW = (0.5, 99.5)  # percentiles of the volume that become black and white
-FLAIR = 1  # of three channels (pre-contrast, FLAIR, post-contrast), the one in which a lesion is bright
 
 
 def label_colors(labels: list[str]) -> dict[str, str]:
-    """Give each label its color, as `#rrggbb`."""
-    return {label: PALETTE[index % len(PALETTE)] for index, label in enumerate(labels)}
+    """Give each label its color, as `#rrggbb`: its organ's, else the next that no other label has."""
+    own = {label: known.color for label, known in find_task(labels).labels.items() if label in labels}
+    free = cycle([color for color in PALETTE if color not in own.values()] or PALETTE)
+    return {label: own.get(label) or next(free) for label in labels}
 
 
-def window_volume(slices: np.ndarray) -> np.ndarray:
-    """Turn (S, H, W, C) of any dtype into gray (S, H, W) uint8, one window for the whole volume.
+def task_of(reading: Reading) -> Task:
+    """The organ that a reading is about: by its labels, or by what a classifier answers."""
+    return find_task(list(reading.masks) or [reading.finding or "finding"])
 
-    Of three channels the second is shown, which is FLAIR in the order that the models take; else the first.
-    """
-    gray = slices[..., FLAIR if slices.shape[-1] == 3 else 0]
+
+def window_reading(reading: Reading) -> np.ndarray:
+    """Turn the scan of a reading into gray (S, H, W) uint8: the sequence that is looked at in this organ."""
+    slices = reading.scan.slices
+    return window_volume(slices, task_of(reading).shown_channel(slices.shape[-1]))
+
+
+def window_volume(slices: np.ndarray, channel: int = 0) -> np.ndarray:
+    """Turn one channel of (S, H, W, C) of any dtype into gray (S, H, W) uint8, one window for the whole volume."""
+    gray = slices[..., channel]
     sample = gray[:: max(1, len(gray) // 32), ::2, ::2]  # an eighth at most: the window needs no more
     low, high = np.percentile(sample, WINDOW)
     if high <= low:

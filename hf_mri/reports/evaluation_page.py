@@ -5,13 +5,14 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from hf_mri.evaluation.metrics_file import dump_metrics, format_figure, format_interval, write_headline
+from hf_mri.evaluation.metrics_file import dump_metrics, format_cell, format_figure, format_interval, write_headline
 from hf_mri.modeling.mri_reading import replace_file
 from hf_mri.reports.display import display_size, draw_slice, label_colors
 from hf_mri.reports.evaluation_plots import draw_plots, render_svg, save_plots
 from hf_mri.reports.evaluation_template import TEMPLATE
 from hf_mri.reports.pictures import embed_panels
 from hf_mri.reports.worst_pictures import Picture
+from hf_mri.tasks.registry import find_scores
 
 TILE = 240
 SCORES = ("dice", "iou", "precision", "recall", "specificity", "tversky")
@@ -38,13 +39,14 @@ def write_report(metrics: dict[str, Any], pictures: list[Picture], folder: Path)
 def render_page(metrics: dict[str, Any], plots: dict[str, str], pictures: list[Picture]) -> str:
     """Render the page as text; it needs no network and no script."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"figure": format_figure, "interval": format_interval}
+    environment.filters |= {"figure": format_figure, "interval": format_interval, "cell": format_cell}
     colors = label_colors(list(metrics.get("segmentation", {})))
     return environment.from_string(TEMPLATE).render(
         metrics=metrics,
         plots=plots,
         headline=write_headline(metrics),
         tiles=make_tiles(metrics),
+        own_scores=find_scores(metrics),
         scores=SCORES,
         averages=AVERAGES,
         colors=colors,
@@ -72,12 +74,8 @@ def make_tiles(metrics: dict[str, Any]) -> list[tuple[str, str]]:
     if "area_lost" in gate:
         tiles.append(("area that the gate lost", f"{gate['area_lost']:.2%}"))
         tiles.append(("slices that it saved", f"{gate['slices_saved']:.0%}"))
-    for chamber in ("lv", "rv"):
-        ejection = metrics.get("cardiac", {}).get(chamber, {}).get("ef", {})
-        if "r" in ejection:
-            tiles.append((f"{chamber.upper()} ejection fraction, r", f"{ejection['r']:.3f}"))
-    if "competition" in metrics:
-        tiles.append(("competition score", f"{metrics['competition']['score']:.3f}"))
+    for own, found in find_scores(metrics):
+        tiles += [(name, f"{value:.3f}") for name, value in own.tiles(found)]
     return tiles
 
 

@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from hf_mri.evaluation.scores.agreement import LIMIT
 from hf_mri.modeling.mri_reading import replace_file
+from hf_mri.tasks.registry import find_scores
 
 # Ink becomes the page's own text color in SVG; the other colors are readable on white and on black.
 INK = "#1c2733"
@@ -55,13 +56,13 @@ def draw_plots(metrics: dict[str, Any]) -> dict[str, Figure]:
             if curves:
                 plots[f"{prefix}reliability"] = _draw(lambda axes, curves=curves: _plot_reliability(axes, curves))
         plots["confusion"] = _draw(lambda axes: _plot_confusion(axes, metrics["classification"]))
-        pairs = metrics.get("cardiac", {}).get("per_patient", {})
-        for chamber in ("lv", "rv"):
-            ejection = [values[f"{chamber}_ef"] for values in pairs.values() if f"{chamber}_ef" in values]
-            if len(ejection) > 1:
-                plots[f"{chamber}_ef_agreement"] = _draw(
-                    lambda axes, pairs=ejection: _plot_agreement(axes, {"": pairs}, "ejection fraction, %")
-                )
+        for own, found in find_scores(metrics):
+            for plot in own.agreements:
+                pairs = [values[plot.measure] for values in found["per_patient"].values() if plot.measure in values]
+                if len(pairs) > 1:
+                    plots[plot.name] = _draw(
+                        lambda axes, pairs=pairs, plot=plot: _plot_agreement(axes, {"": pairs}, plot.quantity)
+                    )
     return plots
 
 

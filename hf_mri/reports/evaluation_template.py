@@ -194,46 +194,20 @@ Small figures below a value: 95 % interval by bootstrap over patients.</p>
 </section>
 {% endif %}
 
-{% if "cardiac" in metrics %}
-<section id="heart"><h2>Heart</h2>
+{% for own, found in own_scores %}
+<section id="{{ own.anchor }}"><h2>{{ own.title }}</h2>
+{% for table in own.tables(found) %}
 <div class="scroll"><table>
-<thead><tr><th>measure</th><th>r</th><th>bias</th><th>limits of agreement</th><th>mean absolute error</th></tr></thead>
+<thead><tr>{% for name in table.header %}<th>{{ name }}</th>{% endfor %}</tr></thead>
 <tbody>
-{% for part in ["lv", "rv", "myocardium"] %}{% for name, entry in metrics.cardiac.get(part, {}).items() %}
-<tr><td>{{ {"lv": "left ventricle", "rv": "right ventricle"}.get(part, part) }}:
-{{ {"edv": "EDV, mL", "esv": "ESV, mL", "sv": "stroke volume, mL", "ef": "ejection fraction, points",
-  "mass": "mass, g"}[name] }}</td>
-<td>{{ value(entry, "r") }}</td><td>{{ entry.bias | figure }}</td>
-<td>{% if "limits" in entry %}{{ entry.limits | interval }}{% else %}–{% endif %}</td>
-<td>{{ entry.mean_absolute_error | figure }}</td></tr>
-{% endfor %}{% endfor %}
-</tbody></table></div>
-<div class="scroll"><table>
-<thead><tr><th>structure</th>{% for phase in ["ED", "ES"] %}<th>Dice {{ phase }}</th><th>HD {{ phase }}, mm</th>
-<th>HD95 {{ phase }}, mm</th>{% endfor %}</tr></thead>
-<tbody>
-{% for label, phases in metrics.cardiac.table.items() %}
-<tr><td>{{ label }}</td>{% for phase in ["ED", "ES"] %}{% for name in ["dice", "hd", "hd95"] %}
-<td>{{ value(phases.get(phase, {}), name) }}</td>{% endfor %}{% endfor %}</tr>
+{% for row in table.rows %}
+<tr>{% for cell in row %}<td>{{ cell | cell }}</td>{% endfor %}</tr>
 {% endfor %}
 </tbody></table></div>
-<div class="plots">{{ plot("lv_ef_agreement", "Left ventricle: ejection fraction (Bland-Altman)") }}
-{{ plot("rv_ef_agreement", "Right ventricle: ejection fraction (Bland-Altman)") }}</div>
-</section>
-{% endif %}
-
-{% if "competition" in metrics %}
-<section id="competition"><h2>Competition score</h2>
-<div class="scroll"><table>
-<thead><tr><th>organ</th><th>score</th><th>Dice</th><th>1 - Hausdorff</th></tr></thead>
-<tbody>
-{% for organ, part in [("all", metrics.competition)] + (metrics.competition.per_organ.items() | list) %}
-<tr><td>{{ organ | replace("_", " ") }}</td><td>{{ part.score | figure }}</td><td>{{ part.dice | figure }}</td>
-<td>{{ part.hausdorff | figure }}</td></tr>
 {% endfor %}
-</tbody></table></div>
+<div class="plots">{% for drawn in own.agreements %}{{ plot(drawn.name, drawn.caption) }}{% endfor %}</div>
 </section>
-{% endif %}
+{% endfor %}
 
 {% if "breakdowns" in metrics %}
 <section id="parts"><h2>Parts of the patients</h2>

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from hf_mri.tasks.registry import find_task
+from hf_mri.tasks.task import Measure
+
 
 def write_headline(reading: dict[str, Any]) -> str:
     """Say what was found, in the words of someone who has ten seconds.
@@ -9,11 +12,10 @@ def write_headline(reading: dict[str, Any]) -> str:
     Args:
         reading: What `Reading.to_dict()` returns.
     """
-    cine = reading["cine"] or {}
-    chambers = [f"{label}: {_ejection(cine[label])}" for label in reading["labels"] if label in cine]
-    if chambers:
-        return _capitalize("; ".join(chambers)) + "."
-    labels = reading["labels"] or ["tumor"]
+    labels = reading["labels"] or [reading["finding"] or "finding"]
+    measured = find_task(labels).measure(reading)
+    if measured:
+        return _capitalize("; ".join(f"{_words(label)}: {_list(found)}" for label, found in measured.items())) + "."
     if len(labels) > 1:
         return _several_labels(reading, labels)
     count, positive = len(reading["slices"]), sum(page["positive"] for page in reading["slices"])
@@ -45,6 +47,11 @@ def format_diameter(volume: dict[str, Any]) -> str | None:
     return f"{volume['largest_diameter_mm']:.0f} mm"
 
 
+def format_measure(measure: Measure) -> str:
+    """A measure with its unit; of a share in percent the digits after the point mean nothing."""
+    return f"{measure.value:.0f} %" if measure.unit == "%" else f"{_short(measure.value)} {measure.unit}"
+
+
 def _several_labels(reading: dict[str, Any], labels: list[str]) -> str:
     found = [(label, format_volume(reading["volumes"][0][label])) for label in labels]
     parts = [f"{_words(label)} {volume}" for label, volume in found if volume]
@@ -60,13 +67,9 @@ def _measures(volume: dict[str, Any]) -> list[str]:
     return [part for part in (format_volume(volume), diameter and f"largest diameter {diameter}") if part]
 
 
-def _ejection(chamber: dict[str, Any]) -> str:
-    if chamber["edv_ml"] is None:
-        return f"ejection fraction {chamber['ef_percent']:.0f} %"
-    return (
-        f"ejection fraction {chamber['ef_percent']:.0f} % "
-        f"(end diastole {_short(chamber['edv_ml'])} mL, end systole {_short(chamber['esv_ml'])} mL)"
-    )
+def _list(measures: list[Measure]) -> str:
+    first, *others = [f"{measure.name} {format_measure(measure)}" for measure in measures]
+    return f"{first} ({', '.join(others)})" if others else first
 
 
 def _short(number: float) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from hf_mri.modeling.mri_reading import Reading, slice_name
-from hf_mri.reports.display import display_size, draw_slice, label_colors, window_volume
+from hf_mri.reports.display import display_size, draw_slice, label_colors, window_reading
 
 MOST_TILES = 100
 
@@ -23,7 +23,7 @@ def write_overlays(reading: Reading, folder: Path, longest: int = 512) -> list[P
         longest: Height or width of a picture, whichever is more.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    gray, colors = window_volume(reading.scan.slices), label_colors(list(reading.masks))
+    gray, colors = window_reading(reading), label_colors(list(reading.masks))
     size = display_size(*gray.shape[1:], reading.spacing, longest)
     written = []
     for index, page in enumerate(gray):
@@ -36,7 +36,7 @@ def write_overlays(reading: Reading, folder: Path, longest: int = 512) -> list[P
 
 def draw_montage(reading: Reading, tile: int = 192) -> Image.Image:
     """Draw all slices (at most 100 of them, those with findings first) in one picture, with number and probability."""
-    gray, colors = window_volume(reading.scan.slices), label_colors(list(reading.masks))
+    gray, colors = window_reading(reading), label_colors(list(reading.masks))
     height, width = display_size(*gray.shape[1:], reading.spacing, tile)
     chosen = choose_slices(reading, MOST_TILES)
     columns = min(len(chosen), max(1, math.ceil(math.sqrt(len(chosen) * 1.5 * height / width))))

@@ -10,10 +10,11 @@ from jinja2 import Environment, StrictUndefined
 from PIL import Image
 
 from hf_mri.modeling.mri_reading import Reading, replace_file
-from hf_mri.reports.display import display_size, label_colors, outline, window_volume
-from hf_mri.reports.headline import format_diameter, format_volume, write_headline
+from hf_mri.reports.display import display_size, label_colors, outline, window_reading
+from hf_mri.reports.headline import format_diameter, format_measure, format_volume, write_headline
 from hf_mri.reports.pictures import choose_slices
 from hf_mri.reports.reading_template import TEMPLATE
+from hf_mri.tasks.registry import find_task
 
 MOST_PICTURES = 120
 DECIDED_BY = {"gate": "classifier: nothing", "empty": "segmenter: nothing", "mask": "outlined"}
@@ -55,10 +56,8 @@ def _tiles(facts: dict[str, Any]) -> list[tuple[str, str]]:
             tiles.append((f"{name}, volume", format_volume(volume) or "none"))
             if len(facts["labels"]) == 1:
                 tiles.append((f"{name}, largest diameter", format_diameter(volume) or "none"))
-    for label in facts["labels"]:
-        chamber = (facts["cine"] or {}).get(label)
-        if chamber:
-            tiles.append((f"{label}, ejection fraction", f"{chamber['ef_percent']:.0f} %"))
+    measured = find_task(facts["labels"]).measure(facts)
+    tiles += [(f"{label}, {first.name}", format_measure(first)) for label, (first, *_) in measured.items()]
     return tiles
 
 
@@ -109,7 +108,7 @@ def _pictures(
     """The slices to look at: a gray JPEG and, as a layer of its own, the outlines."""
     if reading.scan is None:
         return []
-    gray = window_volume(reading.scan.slices)
+    gray = window_reading(reading)
     pictures = []
     for index in choose_slices(reading, MOST_PICTURES):
         page = facts["slices"][index]

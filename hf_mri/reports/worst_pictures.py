@@ -9,6 +9,7 @@ from hf_mri.evaluation.cases import Case, CaseRow
 from hf_mri.evaluation.scores.pixels import FN, FP
 from hf_mri.evaluation.worst import SHOWN
 from hf_mri.reports.display import window_volume
+from hf_mri.tasks.registry import find_task
 
 SLICES_SHOWN = 4
 
@@ -42,11 +43,12 @@ class WorstCases:
         if len(self.heap) == self.shown and rank < self.heap[0].rank:
             return
         slices = choose_slices(row)
+        images = case.images if case.images.ndim == 4 else case.images[..., None]
         picture = Picture(
             rank=rank,
             row=row,
             slices=slices,
-            gray=window_volume(case.images if case.images.ndim == 4 else case.images[..., None])[slices],
+            gray=window_volume(images, find_task(case.truth).shown_channel(images.shape[-1]))[slices],
             truth={label: mask[slices] for label, mask in case.truth.items()},
             predicted={label: mask[slices] for label, mask in case.predicted.items()},
         )

@@ -37,7 +37,12 @@ class Augmentation:
         return cls(**{name: getattr(arguments, name) for name in cls.__dataclass_fields__} | other)
 
     def __call__(
-        self, images: Tensor, masks: Tensor | None, generator: torch.Generator, sequences: int | None = None
+        self,
+        images: Tensor,
+        masks: Tensor | None,
+        generator: torch.Generator,
+        sequences: int | None = None,
+        stand_in: int | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Change images and masks alike.
 
@@ -46,6 +51,7 @@ class Augmentation:
             masks: (B, L, H, W), one channel a label, 0 or 1; bilinear values come back.
             generator: On the CPU, so that a seed means the same on every device.
             sequences: Channels of one slice; neighbors repeat them and change alike.
+            stand_in: The sequence that `drop_channel` puts in place of another; None where none does.
         """
         sequences = sequences or images.shape[1]
         grid = self._draw_grid(images, generator)
@@ -54,7 +60,7 @@ class Augmentation:
             if masks is not None:
                 # Bilinear, then the majority: smoother outlines than nearest neighbors.
                 masks = F.grid_sample(masks, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-        return self._change_intensities(images, generator, sequences), masks
+        return self._change_intensities(images, generator, sequences, stand_in), masks
 
     def _draw_grid(self, images: Tensor, generator: torch.Generator) -> Tensor | None:
         batch, channels, *full = images.shape
@@ -91,7 +97,9 @@ class Augmentation:
             grid = grid + field.permute(0, 2, 3, 1)
         return grid
 
-    def _change_intensities(self, images: Tensor, generator: torch.Generator, sequences: int) -> Tensor:
+    def _change_intensities(
+        self, images: Tensor, generator: torch.Generator, sequences: int, stand_in: int | None
+    ) -> Tensor:
         batch, channels, height, width = images.shape
 
         def uniform(limit: float, count: int = sequences) -> Tensor:
@@ -100,8 +108,8 @@ class Augmentation:
             return drawn.repeat(1, channels // count, 1, 1).to(images.device, images.dtype)
 
         # In place from here on: fresh memory for every change would cost more than the change.
-        chosen = self.drop_channel and sequences > 1
-        images = self._replace_sequence(images, generator, sequences) if chosen else images.clone()
+        chosen = self.drop_channel and stand_in is not None
+        images = self._replace_sequence(images, generator, sequences, stand_in) if chosen else images.clone()
         if self.gamma:
             images.clamp_min_(0).pow_(torch.exp(uniform(self.gamma)))
         if self.intensity:
@@ -123,15 +131,15 @@ class Augmentation:
             images.add_(noise.mul_(level.to(images.device, images.dtype)))
         return images
 
-    def _replace_sequence(self, images: Tensor, generator: torch.Generator, sequences: int) -> Tensor:
-        """Put the middle sequence (FLAIR in LGG) in place of another, as publishers do where one was not scanned."""
+    def _replace_sequence(self, images: Tensor, generator: torch.Generator, sequences: int, stand_in: int) -> Tensor:
+        """Put the one sequence (FLAIR in LGG) in place of another, as publishers do where one was not scanned."""
         batch, channels = images.shape[:2]
         order = torch.arange(sequences).repeat(batch, 1)
         chosen = torch.rand(batch, generator=generator) < self.drop_channel
         target = torch.randint(sequences, (batch,), generator=generator)
-        order[chosen, target[chosen]] = sequences // 2
-        # One in three of these loses every other sequence: a scan that holds FLAIR alone must be readable too.
-        order[chosen & (torch.rand(batch, generator=generator) < 1 / 3)] = sequences // 2
+        order[chosen, target[chosen]] = stand_in
+        # One in three of these loses every other sequence: a scan that holds this one alone must be readable too.
+        order[chosen & (torch.rand(batch, generator=generator) < 1 / 3)] = stand_in
         steps = torch.arange(channels // sequences) * sequences
         index = (order[:, None, :] + steps[None, :, None]).reshape(batch, channels).to(images.device)
         return torch.gather(images, 1, index[:, :, None, None].expand_as(images))

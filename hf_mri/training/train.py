@@ -71,6 +71,7 @@ def train_stage(accelerator: Accelerator, arguments: TrainingArguments, task: st
     model = build_model(arguments, task, table.entry, processor)
     average = make_average(model, arguments.ema, accelerator.device)
     augment = Augmentation.from_arguments(arguments, crop=arguments.crop if task == "segment" else 0)
+    stand_in = table.entry.task.stand_in_channel(table.entry.num_channels)
 
     # Optimizer. What a resumed run must find again is registered with the accelerator.
     optimizer = build_optimizer(model, arguments)
@@ -106,7 +107,7 @@ def train_stage(accelerator: Accelerator, arguments: TrainingArguments, task: st
             for part, index in enumerate(parts := draw(epoch)[position]):
                 generator = make_generator(arguments.seed, progress.step, part, accelerator.process_index)
                 images, masks = rows.batch(index, accelerator.device)
-                images, masks = augment(images, rows.spread(masks), generator, sequences=rows.images.shape[1])
+                images, masks = augment(images, rows.spread(masks), generator, rows.images.shape[1], stand_in)
                 pixel_values = processor.normalize(images).contiguous(memory_format=torch.channels_last)
                 last = part == len(parts) - 1  # processes exchange gradients once a step, after its last part
                 with accelerator.autocast(), nullcontext() if last else accelerator.no_sync(model):

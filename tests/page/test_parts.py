@@ -11,10 +11,11 @@ from PIL import Image
 from hf_mri import Reader
 from hf_mri.page.accounts import hash_password, make_gate, matches, read_users, write_user
 from hf_mri.page.answer import say_answer
-from hf_mri.page.models import describe_labels, list_names, load_bundles
+from hf_mri.page.models import list_names, load_bundles
 from hf_mri.page.sessions import Visits
 from hf_mri.page.uploads import hide_folders, read_upload
 from hf_mri.page.viewer import encode_map, group_slices, show_reading, show_scan, window_channels
+from hf_mri.tasks.heart import HEART
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,7 @@ def test_a_beating_heart_shows_ed_beside_es(heart_reading):
     assert groups == [{"name": "ED", "slices": [3, 4, 5]}, {"name": "ES", "slices": [0, 1, 2]}]
     # 16 of 64 pixels are left: three quarters were pumped out.
     assert "ejection fraction 75 %" in say_answer(facts)
-    shown = show_scan(heart_reading, facts, "heart", ("cine",))
+    shown = show_scan(heart_reading, facts, HEART, ("cine",))
     assert shown["ratio"] == 32 * 1.0 / (40 * 2.0)
     assert [label["name"] for label in shown["labels"]] == ["right ventricle", "myocardium", "left ventricle"]
     measured = show_reading(heart_reading, facts)
@@ -105,7 +106,7 @@ def test_every_slice_that_the_headline_counts_is_red(heart_reading):
         page |= {"stage": stage, "positive": positive}
     shown = show_reading(heart_reading, facts)["stage"]
     assert shown == ["mask", "suspected", "empty", "suspected", "gate", "mask"]
-    key = {entry["stage"] for entry in show_scan(heart_reading, facts, "heart", ("cine",))["key"]}
+    key = {entry["stage"] for entry in show_scan(heart_reading, facts, HEART, ("cine",))["key"]}
     assert set(shown) - key == {"gate"}  # which this model has not
 
 
@@ -139,10 +140,9 @@ def test_errors_do_not_tell_where_uploads_lie():
 def test_models_come_from_the_environment_and_failures_are_told(monkeypatch, bundles, tmp_path):
     monkeypatch.setenv("HF_MRI_MODEL", f"{bundles['heart']}, {tmp_path / 'none'}")
     found, problems = load_bundles(list_names())
-    assert [(bundle.name, bundle.kind, bundle.has_gate) for bundle in found] == [("heart", "heart", False)]
+    assert [(bundle.name, bundle.task.name, bundle.has_gate) for bundle in found] == [("heart", "heart", False)]
     assert len(problems) == 1
     assert problems[0].startswith("none: ")
-    assert describe_labels(["background", "lesion"]) == ("other", "Lesion")
 
 
 def test_models_of_one_name_are_told_apart(bundles, tmp_path):

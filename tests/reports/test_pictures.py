@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from hf_mri.reports.display import display_size, label_colors, outline, window_volume
+from hf_mri.reports.display import display_size, label_colors, outline, window_reading, window_volume
 from hf_mri.reports.pictures import choose_slices, draw_montage, write_overlays
 from tests.reports.conftest import make_reading
 
@@ -16,10 +16,13 @@ def test_the_window_keeps_16_bits_apart_that_8_bits_would_merge():
     assert set(np.unique(shown)) == {0, 255}
 
 
-def test_of_three_channels_flair_is_shown():
-    slices = np.zeros((1, 4, 4, 3), np.uint8)
-    slices[0, :2, :, 1] = 200
-    assert window_volume(slices)[0, 0, 0] == 255
+def test_of_a_brains_three_channels_flair_is_shown_and_of_another_organs_the_first():
+    slices = np.zeros((4, 4, 4, 3), np.uint8)
+    slices[:, :2, :, 1] = 200
+    for label, shown in (("tumor", 255), ("stomach", 0)):
+        reading = make_reading(labels=(label,))
+        reading.scan.slices = slices
+        assert window_reading(reading)[0, 0, 0] == shown
     assert window_volume(np.zeros((1, 4, 4, 1)))[0].max() == 0, "an empty scan stays black"
 
 

@@ -31,7 +31,7 @@ def test_everything_off_changes_nothing(batch):
 @pytest.mark.parametrize("name", [field.name for field in fields(Augmentation) if field.name != "crop"])
 def test_each_switch_changes_the_images_alone(batch, name):
     augment = Augmentation(**OFF | {name: 10.0 if name in ("rotation", "shear") else 0.9})
-    images, _ = augment(*batch, generator())
+    images, _ = augment(*batch, generator(), stand_in=1)
     assert not torch.allclose(images, batch[0])
     assert images.shape == batch[0].shape
     assert torch.isfinite(images).all()
@@ -67,8 +67,11 @@ def test_the_same_seed_draws_the_same_and_slices_differ(batch):
     assert not torch.allclose(first[0], first[1])
 
 
-def test_a_dropped_sequence_shows_the_middle_one(batch):
-    images, _ = Augmentation(**OFF | {"drop_channel": 1.0})(batch[0], None, generator(2))
+def test_a_dropped_sequence_shows_the_one_that_stands_in_where_the_organ_has_one(batch):
+    drop = Augmentation(**OFF | {"drop_channel": 1.0})
+    assert torch.equal(drop(batch[0], None, generator(2))[0], batch[0])
+    images, _ = drop(batch[0], None, generator(2), stand_in=1)
+    assert not torch.equal(images, batch[0])
     for before, after in zip(batch[0], images, strict=True):
         for channel in range(3):
             assert torch.equal(after[channel], before[channel]) or torch.equal(after[channel], before[1])
@@ -77,7 +80,7 @@ def test_a_dropped_sequence_shows_the_middle_one(batch):
 def test_neighbors_change_like_their_slice(batch):
     slices = batch[0].repeat(1, 3, 1, 1)  # three equal neighbors
     images, _ = Augmentation(**OFF | {"gamma": 0.5, "intensity": 0.5, "drop_channel": 1.0})(
-        slices, None, generator(), sequences=3
+        slices, None, generator(), sequences=3, stand_in=1
     )
     torch.testing.assert_close(images[:, :3], images[:, 3:6])
     torch.testing.assert_close(images[:, :3], images[:, 6:])

@@ -113,6 +113,13 @@ def draw_heart(
     return drawn
 
 
+def draw_scan(rng: np.random.Generator, size: int | None) -> tuple[np.ndarray, np.ndarray, tuple]:
+    """Draw a healthy heart at ED and ES: slices and mask (2, S, H, W), and the spacing in mm."""
+    size = size or SIZE
+    slices, masks = (np.stack(part) for part in zip(*draw_heart(rng, "NOR", size, 9).values(), strict=True))
+    return slices, masks, (FIELD_MM / size, FIELD_MM / size, SLICE_MM)
+
+
 def _place_heart(rng: np.random.Generator, shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Millimeters from the left ventricle's axis, and how far below the base every slice lies."""
     slices, size, _ = shape

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from hf_mri.data.datasets_table import PHANTOMS
 from hf_mri.data.importing import import_dataset
+from hf_mri.data.phantoms.scan import find_phantom
 from hf_mri.data.sources import PHANTOM_MARK
-
-PHANTOMS = ("lgg", "acdc", "uw-madison")
 
 
 def draw_phantom(
@@ -29,7 +28,7 @@ def draw_phantom(
     Every patient depends only on the seed and its number: asking for more adds patients and changes none.
 
     Args:
-        layout: `lgg`, `acdc` or `uw-madison`.
+        layout: one of `PHANTOMS`.
         dest: a new folder.
         patients: how many.
         seed: the same seed draws the same pixels.
@@ -48,12 +47,11 @@ def draw_phantom(
     dest = Path(dest)
     if dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
         raise ValueError(f"{dest}: is there already; give a new folder")
-    draw = import_module(f"hf_mri.data.phantoms.{layout.replace('-', '_')}")
     dest.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{dest.name}.", dir=dest.parent) as aside:
         folder = Path(aside) / "phantom"
         folder.mkdir()
-        truth = draw.write_patients(folder, patients, seed, size, slices)
+        truth = find_phantom(layout).write_patients(folder, patients, seed, size, slices)
         about = {"layout": layout, "seed": seed, "size": size, "slices": slices, "truth": truth}
         (folder / PHANTOM_MARK).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         if dest.exists():

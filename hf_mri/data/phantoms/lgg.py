@@ -18,6 +18,7 @@ from scipy.ndimage import gaussian_filter
 from hf_mri.data.phantoms.smooth_noise import draw_field, ramp
 
 SIZE = 256
+SPACING = (0.9, 0.9, 5.0)  # what makes a drawn head as large as a real one, in mm; its files do not say it
 SITES = ("PA", "PB", "PC")
 CLINICAL = {  # column → largest value; all count from 1, but death01
     "RNASeqCluster": 4,
@@ -100,6 +101,11 @@ def draw_head(rng: np.random.Generator, size: int = SIZE, slices: int | None = N
         if rng.random() < 0.08:
             channels[channel] = channels[1]
     return np.stack(channels, axis=-1), masks
+
+
+def draw_scan(rng: np.random.Generator, size: int | None) -> tuple[np.ndarray, np.ndarray, tuple]:
+    """Draw one head: slices (S, H, W, 3), its lesion (S, H, W), and the spacing in mm."""
+    return *draw_head(rng, size or SIZE), SPACING
 
 
 def _place_head(rng: np.random.Generator, shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -20,6 +20,7 @@ from hf_mri.modeling.mri_reading_run_length import encode_run_length
 
 SIZE = 266
 FIELD_MM = 399.0  # 266 pixels of 1.5 mm
+SLICE_MM = 3.0
 BRIGHTNESS = {"air": 150, "fat": 9000, "muscle": 3200, "liver": 4200, "spine": 5200, "inside": 6000}
 ORGANS = {"large_bowel": 2600, "small_bowel": 8000, "stomach": 3800}
 
@@ -79,6 +80,12 @@ def draw_abdomen(rng: np.random.Generator, size: int, slices: int) -> tuple[np.n
     noise = rng.normal(0, 160, (2, *shape))
     image = np.rint(np.clip(np.hypot(image + noise[0], noise[1]), 0, 65535)).astype(np.uint16)
     return image, {name: organs[name] > 0 for name in UW_MADISON.id2label.values()}
+
+
+def draw_scan(rng: np.random.Generator, size: int | None) -> tuple[np.ndarray, dict[str, np.ndarray], tuple]:
+    """Draw one abdomen: slices (S, H, W), a mask (S, H, W) by organ, and the spacing in mm."""
+    size = size or SIZE
+    return *draw_abdomen(rng, size, 24), (FIELD_MM / size, FIELD_MM / size, SLICE_MM)
 
 
 def _shape_organs(

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from hf_mri.evaluation.scores.competition import measure_normalized_hausdorff, score_competition
 from hf_mri.evaluation.scores.pixels import count_pixels
+from hf_mri.tasks.abdomen import measure_normalized_hausdorff, score_competition
 
 
 def test_a_worked_example() -> None:

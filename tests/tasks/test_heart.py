@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from hf_mri.evaluation.cases import reduce_case
-from hf_mri.evaluation.scores.cardiac import compute_ejection_fraction, summarize_cardiac
+from hf_mri.evaluation.scores.agreement import measure_agreement
+from hf_mri.tasks.heart import compute_ejection_fraction, score_heart
 from tests.evaluation.builders import make_case
 
 SPACING = (2.0, 2.5, 10.0)  # a voxel holds 0.05 mL
@@ -28,7 +29,7 @@ def test_volumes_and_ejection_fraction_of_two_patients() -> None:
     rows = [make_heart("A", "ED", 100, 100), make_heart("A", "ES", 40, 50)]
     # B: 200 → 100, EF 50 %; predicted 220 → 88, EF 60 %.
     rows += [make_heart("B", "ED", 200, 220), make_heart("B", "ES", 100, 88)]
-    heart = summarize_cardiac(rows)
+    heart = score_heart(rows, measure_agreement)
     assert heart["per_patient"]["A"]["lv_edv"] == pytest.approx([10, 10])
     assert heart["per_patient"]["A"]["lv_ef"] == pytest.approx([60, 50])
     assert heart["per_patient"]["B"]["rv_ef"] == pytest.approx([50, 60])
@@ -42,6 +43,6 @@ def test_volumes_and_ejection_fraction_of_two_patients() -> None:
 
 
 def test_no_heart_without_spacing_or_without_both_phases() -> None:
-    assert summarize_cardiac([make_heart("A", "ED", 10, 10)]) is None
+    assert score_heart([make_heart("A", "ED", 10, 10)], measure_agreement) is None
     empty = compute_ejection_fraction(0.0, 0.0)
     assert empty == 0

@@ -1,0 +1,165 @@
+"""The heart in cine MR: both ventricles and the muscle, ejection fraction and mass, as ACDC judges them.
+
+What a bundle computes on its own, the ejection fraction of a cine, stands in `mri_reading_measures.py`, which travels.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from hf_mri.tasks.task import Agree, Agreement, Label, Measure, OwnScores, ScanExample, Table, Task
+
+CHAMBERS = {"lv": "left ventricle", "rv": "right ventricle"}
+MYOCARDIUM = "myocardium"
+PHASES = ("ED", "ES")
+DENSITY = 1.05  # g/mL
+MEASURES = {
+    "edv": "EDV, mL",
+    "esv": "ESV, mL",
+    "sv": "stroke volume, mL",
+    "ef": "ejection fraction, points",
+    "mass": "mass, g",
+}
+
+
+def measure(reading: dict[str, Any]) -> dict[str, list[Measure]]:
+    """Give each ventricle's ejection fraction with the volumes behind it, where the reading is a beat."""
+    cine = reading["cine"] or {}
+    return {label: _measure_ventricle(cine[label]) for label in reading["labels"] if label in cine}
+
+
+def find_moments(cine: dict[str, Any]) -> dict[str, tuple[str, int]]:
+    """Name the time points at which the left ventricle is fullest and emptiest."""
+    if "end_diastole_phase" not in cine:
+        return {}
+    return {"ED": ("end diastole", cine["end_diastole_phase"]), "ES": ("end systole", cine["end_systole_phase"])}
+
+
+def pick_examples(slices: np.ndarray, masks: Any) -> list[ScanExample]:
+    """Show a beat: slices (T, S, H, W) of a drawn heart."""
+    return [ScanExample("heart", "Heart at ED and ES", slices, slices[0, 3])]
+
+
+def compute_ejection_fraction(edv: float, esv: float) -> float:
+    """Share of the end-diastolic volume that a beat pumps out, in percent; 0 where there is no volume."""
+    return 100 * (edv - esv) / edv if edv > 0 else 0.0
+
+
+def score_heart(rows: list[Any], agree: Agree) -> dict[str, Any] | None:
+    """Compare chamber measures over the patients with both phases; None where this is no heart with spacing.
+
+    Args:
+        rows: of an evaluation, one a volume, with the column `phase`.
+        agree: compares truth with measured values.
+    """
+    hearts = [row for row in rows if CHAMBERS["lv"] in row.labels and row.columns.get("phase") in PHASES]
+    measured = [row for row in hearts if row.spacing is not None]
+    phases: dict[str, dict[str, Any]] = {}
+    for row in measured:
+        phases.setdefault(row.patient, {})[row.columns["phase"]] = row
+    values = {name: _measure_patient(both["ED"], both["ES"]) for name, both in phases.items() if len(both) == 2}
+    if not values:
+        return None
+    summary: dict[str, Any] = {}
+    for name in next(iter(values.values())):
+        part, key = name.split("_")
+        pairs = np.array([patient[name] for patient in values.values()])
+        summary.setdefault(part, {})[key] = agree(*pairs.T) | {"patients": len(pairs)}
+    return summary | {"table": _make_table(measured), "per_patient": values}
+
+
+def tabulate(found: dict[str, Any]) -> list[Table]:
+    """Show how the measures agree with the truth, and how the outlines do at each phase."""
+    measures = [
+        [f"{part}: {words}", *(found[part][key].get(name) for name in ("r", "bias", "limits", "mean_absolute_error"))]
+        for part in (*CHAMBERS, MYOCARDIUM)
+        for key, words in MEASURES.items()
+        if key in found.get(part, {})
+    ]
+    header = ("measure", "correlation", "bias", "limits of agreement", "mean absolute error")
+    columns = {"dice": "Dice {}", "hd": "HD {}, mm", "hd95": "HD95 {}, mm"}
+    outlines = [
+        [label, *(phases.get(phase, {}).get(name) for phase in PHASES for name in columns)]
+        for label, phases in found.get("table", {}).items()
+    ]
+    names = [words.format(phase) for phase in PHASES for words in columns.values()]
+    return [Table(header, measures), *([Table(("structure", *names), outlines)] if outlines else [])]
+
+
+def pick_tiles(found: dict[str, Any]) -> list[tuple[str, float]]:
+    """Give the correlation of each ventricle's ejection fraction with the truth."""
+    fractions = {chamber: found.get(chamber, {}).get("ef", {}) for chamber in CHAMBERS}
+    return [(f"{name.upper()} ejection fraction, r", part["r"]) for name, part in fractions.items() if "r" in part]
+
+
+def _measure_ventricle(beat: dict[str, Any]) -> list[Measure]:
+    fraction = Measure("ejection fraction", beat["ef_percent"], "%")
+    if beat["edv_ml"] is None:
+        return [fraction]
+    return [fraction, Measure("end diastole", beat["edv_ml"], "mL"), Measure("end systole", beat["esv_ml"], "mL")]
+
+
+def _measure_patient(ed: Any, es: Any) -> dict[str, list[float]]:
+    """Each measure of one patient as [truth, predicted]."""
+    measures = {}
+    for chamber, label in CHAMBERS.items():
+        if label in ed.labels:
+            edv, esv = _volumes(ed, label), _volumes(es, label)
+            measures[f"{chamber}_edv"], measures[f"{chamber}_esv"] = edv, esv
+            measures[f"{chamber}_sv"] = [large - small for large, small in zip(edv, esv, strict=True)]
+            measures[f"{chamber}_ef"] = [compute_ejection_fraction(*pair) for pair in zip(edv, esv, strict=True)]
+    if MYOCARDIUM in ed.labels:
+        measures[f"{MYOCARDIUM}_mass"] = [DENSITY * volume for volume in _volumes(ed, MYOCARDIUM)]
+    return measures
+
+
+def _volumes(row: Any, label: str) -> list[float]:
+    part = row.labels[label]
+    return [row.measure_volume(part.truth_pixels), row.measure_volume(part.predicted_pixels)]
+
+
+def _make_table(rows: list[Any]) -> dict[str, Any]:
+    """Dice and Hausdorff distances in mm of each structure at each phase."""
+    table: dict[str, Any] = {}
+    for row in rows:
+        for label, part in row.labels.items():
+            cell = table.setdefault(label, {}).setdefault(row.columns["phase"], {"dice": [], "hd": [], "hd95": []})
+            cell["dice"].append(part.volume_dice)
+            cell["hd"].append(part.surfaces.hd)
+            cell["hd95"].append(part.surfaces.hd95)
+    for phases in table.values():
+        for phase, cell in phases.items():
+            known = {name: values for name, values in cell.items() if not np.all(np.isnan(values))}
+            phases[phase] = {name: float(np.nanmean(values)) for name, values in known.items()}
+    return table
+
+
+def _plot_fraction(chamber: str, label: str) -> Agreement:
+    caption = f"Ejection fraction of the {label}: difference by mean, with limits of agreement"
+    return Agreement(f"{chamber}_ef", "ejection fraction, %", caption)
+
+
+HEART = Task(
+    name="heart",
+    title="Heart",
+    finding="heart",
+    labels={
+        "right ventricle": Label("#ff5a5f", ("AnatomicalStructure", "RightVentricle")),
+        "myocardium": Label("#2ec4b6", ("AnatomicalStructure", "LeftVentricleMyocardium")),
+        "left ventricle": Label("#ffd166", ("AnatomicalStructure", "LeftVentricle")),
+    },
+    phantom="acdc",
+    pick_examples=pick_examples,
+    measure=measure,
+    find_moments=find_moments,
+    scores=(
+        OwnScores(
+            key="cardiac",
+            title="Heart",
+            score=score_heart,
+            tables=tabulate,
+            tiles=pick_tiles,
+            agreements=tuple(_plot_fraction(*chamber) for chamber in CHAMBERS.items()),
+        ),
+    ),
+)
