@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, StrictUndefined
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,10 +20,10 @@ from hf_mri.data.datasets_table import DatasetEntry
 from hf_mri.data.sources import Row, split_mask
 from hf_mri.modeling.mri_reading import replace_file
 from hf_mri.reports.dataset_facts import Tally, gather_facts
-from hf_mri.reports.dataset_template import TEMPLATE
 from hf_mri.reports.display import display_size, draw_slice, label_colors, window_volume
 from hf_mri.reports.evaluation_plots import COLORS, STYLE, render_svg
 from hf_mri.reports.pictures import embed_panels
+from hf_mri.reports.render import render
 
 PICTURES = 12
 TILE = 200
@@ -65,9 +64,9 @@ def choose_patients(table: pd.DataFrame) -> set[str]:
 
 def render_page(facts: dict[str, Any], rows: list[Row], entry: DatasetEntry) -> str:
     """The page as text; it needs no network and no script."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     colors = label_colors(list(entry.foreground.values()))
-    return environment.from_string(TEMPLATE).render(
+    return render(
+        "dataset",
         facts=facts,
         colors=colors,
         positive=entry.slice_labels[1],

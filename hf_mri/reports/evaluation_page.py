@@ -3,14 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-
 from hf_mri.evaluation.metrics_file import dump_metrics, format_cell, format_figure, format_interval, write_headline
 from hf_mri.modeling.mri_reading import replace_file
 from hf_mri.reports.display import display_size, draw_slice, label_colors
 from hf_mri.reports.evaluation_plots import draw_plots, render_svg, save_plots
-from hf_mri.reports.evaluation_template import TEMPLATE
 from hf_mri.reports.pictures import embed_panels
+from hf_mri.reports.render import render
 from hf_mri.reports.worst_pictures import Picture
 from hf_mri.tasks.registry import find_scores
 
@@ -38,10 +36,9 @@ def write_report(metrics: dict[str, Any], pictures: list[Picture], folder: Path)
 
 def render_page(metrics: dict[str, Any], plots: dict[str, str], pictures: list[Picture]) -> str:
     """Render the page as text; it needs no network and no script."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"figure": format_figure, "interval": format_interval, "cell": format_cell}
     colors = label_colors(list(metrics.get("segmentation", {})))
-    return environment.from_string(TEMPLATE).render(
+    return render(
+        "evaluation",
         metrics=metrics,
         plots=plots,
         headline=write_headline(metrics),

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 from PIL import Image
 
 from hf_mri.modeling.mri_reading import Reading, replace_file
 from hf_mri.reports.display import display_size, label_colors, outline, window_reading
 from hf_mri.reports.headline import format_diameter, format_measure, format_volume, write_headline
 from hf_mri.reports.pictures import choose_slices
-from hf_mri.reports.reading_template import TEMPLATE
+from hf_mri.reports.render import render
 from hf_mri.tasks.registry import find_task
 
 MOST_PICTURES = 120
@@ -30,8 +29,8 @@ def render_html(reading: Reading) -> str:
     facts = reading.to_dict()
     colors = label_colors(facts["labels"])
     size = display_size(*facts["size"], reading.spacing, longest=360)
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(TEMPLATE).render(
+    return render(
+        "reading",
         headline=write_headline(facts),
         facts=facts,
         colors=colors,
