@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from hf_mri.evaluation.metrics_file import format_figure, format_interval, read_metrics
+from hf_mri.evaluation.figures import MISSING, SLICE_FIGURES, format_figure, format_interval
+from hf_mri.evaluation.metrics_file import read_metrics
 from hf_mri.evaluation.scores.bootstrap import draw_weights, find_interval, resample_ratio
 from hf_mri.evaluation.scores.classification import score_decisions
 from hf_mri.evaluation.scores.pixels import compute_dice
@@ -59,7 +60,7 @@ def format_table(comparison: dict[str, Any]) -> str:
     for name, entries in comparison["figures"].items():
         row = [name]
         for entry in entries:
-            text = "–" if entry is None else format_figure(entry["value"])
+            text = MISSING if entry is None else format_figure(entry["value"])
             if entry and "difference" in entry:
                 text += f" ({entry['difference']:+.3f}"
                 if "ci95" in entry:
@@ -108,13 +109,13 @@ def _compute_figures(patients: list[list[dict]], weights: np.ndarray) -> dict[st
     point, samples = score_decisions(confusion.sum(axis=0)[None]), score_decisions(weights @ confusion)
     for name in ("accuracy", "precision", "recall", "f1"):
         if np.isfinite(point[name][0]):
-            figures[f"slices: {name}"] = (float(point[name][0]), samples[name])
+            figures[f"slices: {SLICE_FIGURES[name]}"] = (float(point[name][0]), samples[name])
     every = np.concatenate(truth)
     if 0 < every.sum() < len(every):
         index = np.repeat(np.arange(len(patients)), [len(values) for values in truth])
         ranking = Ranking.sort(every > 0, np.concatenate(probability))
         area = ranking.compute_areas(np.ones((1, len(every))))[0][0]
-        figures["slices: ROC AUC"] = (float(area), ranking.resample_areas(weights, index)[0])
+        figures[f"slices: {SLICE_FIGURES['roc_auc']}"] = (float(area), ranking.resample_areas(weights, index)[0])
     return figures
 
 

@@ -1,5 +1,7 @@
 """Names and formats of figures: reports, cards, comparisons and the README's table all take them from here."""
 
+from hf_mri.evaluation.scores.pixels import TVERSKY_ALPHA
+
 MISSING = "–"
 SLICE_FIGURES = {
     "accuracy": "accuracy",
@@ -20,7 +22,20 @@ MASK_FIGURES = {
     "precision": "precision",
     "recall": "recall",
     "specificity": "specificity",
-    "tversky": "Tversky index (alpha 0.7)",
+    "tversky": f"Tversky index (alpha {TVERSKY_ALPHA})",
+}
+# Of the masks of a label, as a card lists them below the Dice per patient volume.
+SUMMARY_FIGURES = {
+    "volume_iou": f"{MASK_FIGURES['iou']}, per patient volume",
+    "slice_dice": "Dice, all slices",
+    "positive_slice_dice": "Dice, slices that show it",
+    "pooled_dice": "Dice, all pixels pooled",
+    "volume_precision": "precision, per patient volume",
+    "volume_recall": "recall, per patient volume",
+    "pooled_tversky": f"{MASK_FIGURES['tversky']}, pooled",
+    "hd95": "Hausdorff distance, 95th percentile",
+    "average_surface_distance": "average surface distance",
+    "surface_dice": "surface Dice",
 }
 AVERAGES = {"slice": "all slices", "positive_slice": "positive slices", "volume": "volumes", "pooled": "pooled pixels"}
 

@@ -1,9 +1,11 @@
-"""metrics.json as text, and its figures in words."""
+"""metrics.json as text, and in one sentence."""
 
 import json
 import re
 from pathlib import Path
 from typing import Any
+
+from hf_mri.evaluation.figures import format_figure, format_interval
 
 
 def dump_metrics(metrics: dict[str, Any]) -> str:
@@ -31,37 +33,17 @@ def read_metrics(path: str | Path) -> dict[str, Any]:
     return metrics
 
 
-def format_figure(value: float | int) -> str:
-    """Three digits after the point for fractions, fewer for what is larger, separators for thousands."""
-    if isinstance(value, int):
-        return f"{value:,}"
-    size = abs(value)
-    return f"{value:.3f}" if size < 10 else f"{value:.1f}" if size < 1000 else f"{value:,.0f}"
-
-
-def format_interval(bounds: list[float]) -> str:
-    """An interval as `0.85 to 0.91`."""
-    return f"{format_figure(bounds[0])} to {format_figure(bounds[1])}"
-
-
-def format_cell(cell: str | float | int | list[float] | None) -> str:
-    """A cell of an organ's own table: text as it is, a figure, an interval, or a dash where there is nothing."""
-    if cell is None or isinstance(cell, str):
-        return cell or "–"
-    return format_interval(cell) if isinstance(cell, list | tuple) else format_figure(cell)
-
-
 def write_headline(metrics: dict[str, Any]) -> str:
     """Say the one figure that matters, on how many patients."""
     patients = f"{metrics['data']['patients']} patients"
     if "segmentation_mean" in metrics:
         dice = metrics["segmentation_mean"]["volume_dice"]
         interval = f" (95 % interval {format_interval(dice['ci95'])})" if "ci95" in dice else ""
-        return f"Dice {dice['mean']:.3f} per patient{interval} on {patients}"
+        return f"Dice {format_figure(dice['mean'])} per patient{interval} on {patients}"
     found = metrics["classification"]
     if "roc_auc" in found:
         interval = (
             f" (95 % interval {format_interval(found['ci95']['roc_auc'])})" if "roc_auc" in found["ci95"] else ""
         )
-        return f"ROC AUC {found['roc_auc']:.3f} per slice{interval} on {patients}"
-    return f"Accuracy {found['accuracy']:.3f} per slice on {patients}"
+        return f"ROC AUC {format_figure(found['roc_auc'])} per slice{interval} on {patients}"
+    return f"Accuracy {format_figure(found['accuracy'])} per slice on {patients}"

@@ -1,5 +1,13 @@
 """The card's figures as Markdown tables: each is read from metrics.json where it stands, none is typed."""
 
+from hf_mri.evaluation.figures import (
+    MISSING,
+    SLICE_FIGURES,
+    SUMMARY_FIGURES,
+    format_cell,
+    format_figure,
+    format_interval,
+)
 from hf_mri.hub.bundle_facts import BundleFacts
 from hf_mri.tasks.registry import find_scores
 
@@ -11,30 +19,6 @@ PROTOCOLS = {
     "cross-validation": "cross-validation by patient: every patient was judged by a model that had not seen them",
     "leave-one-site-out": "each site judged by a model that had seen no patient of it",
 }
-VOLUME_KEYS = {
-    "volume_iou": "IoU, per patient volume",
-    "slice_dice": "Dice, all slices",
-    "positive_slice_dice": "Dice, slices that show it",
-    "pooled_dice": "Dice, all pixels pooled",
-    "volume_precision": "precision, per patient volume",
-    "volume_recall": "recall, per patient volume",
-    "pooled_tversky": "Tversky index (alpha 0.7), pooled",
-    "hd95": "Hausdorff distance, 95th percentile",
-    "average_surface_distance": "average surface distance",
-    "surface_dice": "surface Dice",
-}
-CLASSIFICATION_KEYS = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "precision": "precision",
-    "recall": "recall",
-    "specificity": "specificity",
-    "f1": "F1",
-    "roc_auc": "ROC AUC",
-    "average_precision": "average precision",
-    "brier": "Brier score",
-    "expected_calibration_error": "expected calibration error",
-}
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -44,49 +28,31 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join([line, rule, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
-def number(value: float | int | None) -> str:
-    """Return a figure with three significant decimals, or a dash where there is none."""
-    if value is None:
-        return "–"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
-
-
-def interval(bounds: list[float] | None) -> str:
-    return f"{number(bounds[0])} to {number(bounds[1])}" if bounds else "–"
-
-
-def cell(value: str | float | int | list[float] | None) -> str:
-    """Return a cell of an organ's own table."""
-    if isinstance(value, str):
-        return value
-    return interval(value) if isinstance(value, list | tuple) else number(value)
-
-
 def segmentation_results(facts: BundleFacts) -> str:
     """One table a label: every average beside the others, with its interval."""
     parts = []
     for label, found in facts.metrics.get("segmentation", {}).items():
         volume, intervals = found.get("volume_dice", {}), found.get("ci95", {})
         rows = [
-            [f"Dice per patient volume, {name}", number(volume.get(name)), interval(volume.get(ci))]
+            [f"Dice per patient volume, {name}", format_figure(volume.get(name)), format_interval(volume.get(ci))]
             for name, ci in (("mean", "ci95"), ("median", "median_ci95"), ("min", ""))
             if name in volume
         ]
         unit = found.get("distance_unit", "mm")
-        for key, words in VOLUME_KEYS.items():
+        for key, words in SUMMARY_FIGURES.items():
             if key in found:
                 words = f"{words}, {unit}" if key in ("hd95", "average_surface_distance") else words
-                rows.append([words, number(found[key]), interval(intervals.get(key))])
+                rows.append([words, format_figure(found[key]), format_interval(intervals.get(key))])
         if "sensitivity" in found.get("lesions", {}):
             lesions = found["lesions"]
-            rows.append([f"lesions found, of {lesions['truth']}", number(lesions["sensitivity"]), "–"])
+            rows.append([f"lesions found, of {lesions['truth']}", format_figure(lesions["sensitivity"]), MISSING])
         if "bias" in found.get("volume", {}):
             size = found["volume"]
             rows.append(
                 [
                     f"volume bias and limits of agreement, {size['unit']}",
-                    number(size["bias"]),
-                    interval(size.get("limits")),
+                    format_figure(size["bias"]),
+                    format_interval(size.get("limits")),
                 ]
             )
         heading = f"### Outlines: {label}\n\n"
@@ -101,8 +67,8 @@ def classification_results(facts: BundleFacts) -> str:
         return ""
     patients, intervals = found.get("per_patient", {}), found.get("ci95", {})
     rows = [
-        [words, number(found[key]), interval(intervals.get(key)), number(patients.get(key))]
-        for key, words in CLASSIFICATION_KEYS.items()
+        [words, format_figure(found[key]), format_interval(intervals.get(key)), format_figure(patients.get(key))]
+        for key, words in SLICE_FIGURES.items()
         if key in found
     ]
     text = "### Slices\n\n"
@@ -112,8 +78,8 @@ def classification_results(facts: BundleFacts) -> str:
     if "confusion" in found:
         right = found["confusion"]
         rows = [
-            ["nothing there", number(right["tn"]), number(right["fp"])],
-            ["something there", number(right["fn"]), number(right["tp"])],
+            ["nothing there", format_figure(right["tn"]), format_figure(right["fp"])],
+            ["something there", format_figure(right["fn"]), format_figure(right["tp"])],
         ]
         text += "\n\n" + table(["slices", "called empty", "called positive"], rows)
     return text
@@ -130,13 +96,13 @@ def gate_results(facts: BundleFacts) -> str:
         "positive_slices_lost": "positive slices lost",
         "area_lost": "share of the true area lost",
     }
-    rows = [[text, number(gate[key])] for key, text in words.items() if key in gate]
+    rows = [[text, format_figure(gate[key])] for key, text in words.items() if key in gate]
     for label, without in gate.get("without", {}).get("segmentation", {}).items():
         dice = without.get("volume_dice")
         rows.append(
             [
                 f"{label}: Dice per patient volume without the gate",
-                number(dice["mean"] if isinstance(dice, dict) else dice),
+                format_figure(dice["mean"] if isinstance(dice, dict) else dice),
             ]
         )
     return f"### The gate (threshold {gate['threshold']:g})\n\n" + table(["figure", "value"], rows)
@@ -147,7 +113,7 @@ def own_results(facts: BundleFacts) -> str:
     parts = []
     for own, found in find_scores(facts.metrics):
         tables = [
-            table(list(part.header), [[cell(value) for value in row] for row in part.rows])
+            table(list(part.header), [[format_cell(value) for value in row] for row in part.rows])
             for part in own.tables(found)
         ]
         parts.append("\n\n".join([f"### {own.title}", *tables]))
@@ -165,21 +131,23 @@ def breakdown_results(facts: BundleFacts) -> str:
         ]
         rows = []
         for value, found in values.items():
-            row = [str(value), number(found.get("patients")), number(found.get("slices"))]
+            row = [str(value), format_figure(found.get("patients")), format_figure(found.get("slices"))]
             for label in labels:
                 scores = found.get("segmentation", {}).get(label, {})
                 dice = scores.get("volume_dice")
-                value = number(dice["mean"] if isinstance(dice, dict) else dice)
-                row.append(f"{value} ({interval(scores['ci95'])})" if scores.get("ci95") else value)
+                value = format_figure(dice["mean"] if isinstance(dice, dict) else dice)
+                row.append(f"{value} ({format_interval(scores['ci95'])})" if scores.get("ci95") else value)
             classification = found.get("classification", {})
-            rows.append([*row, number(classification.get("accuracy")), number(classification.get("roc_auc"))])
+            rows.append(
+                [*row, format_figure(classification.get("accuracy")), format_figure(classification.get("roc_auc"))]
+            )
         header = [
             column,
             "patients",
             "slices",
             *(f"{label}: Dice per volume" for label in labels),
-            "accuracy",
-            "ROC AUC",
+            SLICE_FIGURES["accuracy"],
+            SLICE_FIGURES["roc_auc"],
         ]
         parts.append(f"By {column}:\n\n{table(header, rows)}")
     return "\n\n".join(parts)
@@ -188,4 +156,4 @@ def breakdown_results(facts: BundleFacts) -> str:
 def worst_cases(facts: BundleFacts) -> str:
     """The lowest patients, in the evaluation's own words."""
     found = [case for case in facts.metrics.get("worst", [])[:5] if case.get("words")]
-    return "\n".join(f"- {case['patient']}, Dice {number(case['dice'])}. {case['words']}" for case in found)
+    return "\n".join(f"- {case['patient']}, Dice {format_figure(case['dice'])}. {case['words']}" for case in found)

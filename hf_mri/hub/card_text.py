@@ -1,7 +1,8 @@
 """The card's sentences: what the model is for, how it was made, where it must not be trusted."""
 
+from hf_mri.evaluation.figures import format_figure, format_interval
 from hf_mri.hub.bundle_facts import BundleFacts
-from hf_mri.hub.card_results import PROTOCOLS, number, table
+from hf_mri.hub.card_results import PROTOCOLS, table
 from hf_mri.hub.requirements import floors
 
 KIND_WORDS = {
@@ -35,14 +36,14 @@ def headline_sentence(facts: BundleFacts) -> str:
     mean, data = facts.metrics.get("segmentation_mean", {}).get("volume_dice", {}), facts.metrics.get("data", {})
     figures = []
     if "mean" in mean:
-        between = f" (95 % interval {number(mean['ci95'][0])} to {number(mean['ci95'][1])})" if "ci95" in mean else ""
-        figures.append(f"a mean Dice per patient volume of **{number(mean['mean'])}**{between}")
+        between = f" (95 % interval {format_interval(mean['ci95'])})" if "ci95" in mean else ""
+        figures.append(f"a mean Dice per patient volume of **{format_figure(mean['mean'])}**{between}")
     if "roc_auc" in facts.metrics.get("classification", {}):
-        figures.append(f"a ROC AUC per slice of **{number(facts.metrics['classification']['roc_auc'])}**")
+        figures.append(f"a ROC AUC per slice of **{format_figure(facts.metrics['classification']['roc_auc'])}**")
     if not figures:
         return ""
     whom = SHORT_PROTOCOLS.get(facts.metrics["protocol"], "")
-    return f"Measured on {number(data.get('patients'))} patients {whom}: {' and '.join(figures)}."
+    return f"Measured on {format_figure(data.get('patients'))} patients {whom}: {' and '.join(figures)}."
 
 
 def uses(facts: BundleFacts) -> str:
@@ -103,13 +104,15 @@ def patients(facts: BundleFacts) -> str:
     parts = []
     if splits:
         shares = ", ".join(f"{count} for {split}" for split, count in splits.items())
-        slices = f" ({number(training['training_slices'])} training slices)" if "training_slices" in training else ""
+        slices = (
+            f" ({format_figure(training['training_slices'])} training slices)" if "training_slices" in training else ""
+        )
         ids = [set(members) for members in training["patients"].values()]
         twice = sum(map(len, ids)) - len(set().union(*ids))
         apart = f"**{twice} patients are in two splits.**" if twice else "No patient is in two splits."
         parts.append(f"Patients: {shares}{slices}. {apart}")
     if training.get("sites"):
-        rows = [[site, number(count)] for site, count in sorted(training["sites"].items())]
+        rows = [[site, format_figure(count)] for site, count in sorted(training["sites"].items())]
         parts.append(table(["site", "patients"], rows))
     if splits:
         parts.append("Their ids and image hashes are in `training.json`, so that an evaluation can tell who was seen.")
@@ -138,8 +141,8 @@ def preparation(facts: BundleFacts) -> str:
 def protocol(facts: BundleFacts) -> str:
     """Say on whom the figures were measured, and what a reader must know besides."""
     metrics, data = facts.metrics, facts.metrics.get("data", {})
-    counts = [f"{number(data[key])} {key}" for key in ("patients", "volumes", "slices") if key in data]
-    positive = f", {number(data['positive_slices'])} of them positive" if "positive_slices" in data else ""
+    counts = [f"{format_figure(data[key])} {key}" for key in ("patients", "volumes", "slices") if key in data]
+    positive = f", {format_figure(data['positive_slices'])} of them positive" if "positive_slices" in data else ""
     meaning = PROTOCOLS.get(metrics["protocol"], "see the notes")
     text = f"Protocol `{metrics['protocol']}`: {meaning}. {', '.join(counts)}{positive}."
     trained, judged = set(facts.training.get("patients", {}).get("train", [])), measured_patients(facts)
@@ -231,7 +234,7 @@ def limits(facts: BundleFacts) -> str:
     worst = facts.metrics.get("worst", [])
     if worst:
         case = worst[0]
-        lines.append(f"It can fail: the lowest patient's Dice is {number(case['dice'])} ({case['label']}).")
+        lines.append(f"It can fail: the lowest patient's Dice is {format_figure(case['dice'])} ({case['label']}).")
     lines.append("Labels were drawn by people, who differ too; the model repeats their habits.")
     return "\n".join(f"- {line}" for line in lines)
 
@@ -262,7 +265,7 @@ def cost(facts: BundleFacts) -> str:
         minutes = training["seconds"] / 60
         length = f"{minutes:.1f} minutes" if minutes < 120 else f"{minutes / 60:.1f} hours"
         steps = (
-            f" ({number(training['steps'])} steps, {training.get('epochs', 0):.4g} epochs)"
+            f" ({format_figure(training['steps'])} steps, {training.get('epochs', 0):.4g} epochs)"
             if "steps" in training
             else ""
         )

@@ -4,10 +4,12 @@ import argparse
 import sys
 from pathlib import Path
 
+from hf_mri.evaluation.figures import SLICE_FIGURES, format_figure, format_interval
 from hf_mri.hub.bundle_facts import BundleFacts, read_facts
 from hf_mri.hub.card import write_text
-from hf_mri.hub.card_results import number, table
+from hf_mri.hub.card_results import table
 
+SLICES = ("roc_auc", "f1", "accuracy")
 START, END = "<!-- results: written by `python -m hf_mri.hub.results_table` -->", "<!-- end of results -->"
 HEADER = [
     "model",
@@ -17,9 +19,7 @@ HEADER = [
     "Dice per volume (95 %)",
     "median",
     "worst",
-    "ROC AUC",
-    "F1",
-    "accuracy",
+    *(SLICE_FIGURES[key] for key in SLICES),
 ]
 
 
@@ -40,18 +40,18 @@ def describe(facts: BundleFacts) -> list[str]:
         for label in metrics.get("segmentation", {}).values()
         if "min" in label["volume_dice"]
     ]
-    mean = number(dice.get("mean"))
+    mean = format_figure(dice.get("mean"))
     if "ci95" in dice:
-        mean += f" ({number(dice['ci95'][0])} to {number(dice['ci95'][1])})"
+        mean += f" ({format_interval(dice['ci95'])})"
     return [
         f"[{facts.name}]({facts.folder.as_posix()})",
         f"{facts.parameters / 1e6:.2f} M",
-        number(metrics.get("data", {}).get("patients")),
+        format_figure(metrics.get("data", {}).get("patients")),
         metrics["protocol"],
         mean,
-        number(dice.get("median")),
-        number(min(worst, default=None)),
-        *(number(slices.get(key)) for key in ("roc_auc", "f1", "accuracy")),
+        format_figure(dice.get("median")),
+        format_figure(min(worst, default=None)),
+        *(format_figure(slices.get(key)) for key in SLICES),
     ]
 
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from hf_mri.evaluation.metrics_file import dump_metrics, format_cell, format_figure, format_interval, write_headline
+from hf_mri.evaluation.figures import SLICE_FIGURES, format_figure
+from hf_mri.evaluation.metrics_file import dump_metrics, write_headline
 from hf_mri.modeling.mri_reading import replace_file
 from hf_mri.reports.display import display_size, draw_slice, label_colors
 from hf_mri.reports.evaluation_plots import draw_plots, render_svg, save_plots
@@ -13,8 +14,6 @@ from hf_mri.reports.worst_pictures import Picture
 from hf_mri.tasks.registry import find_scores
 
 TILE = 240
-SCORES = ("dice", "iou", "precision", "recall", "specificity", "tversky")
-AVERAGES = {"slice": "all slices", "positive_slice": "positive slices", "volume": "volumes", "pooled": "pooled pixels"}
 
 
 def write_report(metrics: dict[str, Any], pictures: list[Picture], folder: Path) -> None:
@@ -44,8 +43,6 @@ def render_page(metrics: dict[str, Any], plots: dict[str, str], pictures: list[P
         headline=write_headline(metrics),
         tiles=make_tiles(metrics),
         own_scores=find_scores(metrics),
-        scores=SCORES,
-        averages=AVERAGES,
         colors=colors,
         worst=[_show(picture, colors) for picture in pictures],
     )
@@ -58,21 +55,21 @@ def make_tiles(metrics: dict[str, Any]) -> list[tuple[str, str]]:
         mean = metrics["segmentation_mean"]
         dice = mean["volume_dice"]
         tiles = [
-            ("Dice per patient, mean", f"{dice['mean']:.3f}"),
-            ("median", f"{dice['median']:.3f}"),
-            ("worst patient", f"{dice['min']:.3f}"),
+            ("Dice per patient, mean", format_figure(dice["mean"])),
+            ("median", format_figure(dice["median"])),
+            ("worst patient", format_figure(dice["min"])),
         ]
         if "pooled_dice" in mean:
-            tiles.append(("Dice of pooled pixels", f"{mean['pooled_dice']:.3f}"))
+            tiles.append(("Dice of pooled pixels", format_figure(mean["pooled_dice"])))
     found = metrics["classification"]
-    names = {"roc_auc": "slices: ROC AUC", "f1": "slices: F1", "accuracy": "slices: accuracy"}
-    tiles += [(name, f"{found[key]:.3f}") for key, name in names.items() if key in found]
+    shown = [key for key in ("roc_auc", "f1", "accuracy") if key in found]
+    tiles += [(f"slices: {SLICE_FIGURES[key]}", format_figure(found[key])) for key in shown]
     gate = metrics.get("gate", {})
     if "area_lost" in gate:
         tiles.append(("area that the gate lost", f"{gate['area_lost']:.2%}"))
         tiles.append(("slices that it saved", f"{gate['slices_saved']:.0%}"))
     for own, found in find_scores(metrics):
-        tiles += [(name, f"{value:.3f}") for name, value in own.tiles(found)]
+        tiles += [(name, format_figure(value)) for name, value in own.tiles(found)]
     return tiles
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from hf_mri.evaluation.metrics_file import format_cell, format_figure, format_interval
+from hf_mri.evaluation import figures
 
 
 def render(name: str, **facts: Any) -> str:
@@ -24,5 +24,7 @@ def _make_environment() -> Environment:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"figure": format_figure, "interval": format_interval, "cell": format_cell}
+    formats = {"figure": figures.format_figure, "interval": figures.format_interval, "cell": figures.format_cell}
+    environment.filters |= formats
+    environment.globals["figures"] = figures  # for their names
     return environment
