@@ -19,6 +19,7 @@ from hf_mri.modeling.mri_reading import Reading
 from hf_mri.modeling.mri_reading_decisions import THRESHOLDS
 from hf_mri.modeling.mri_scan import Scan
 from hf_mri.modeling.mri_scan_geometry import Geometry
+from tests.data.conftest import lgg_dataset, lgg_source  # noqa: F401 - fixtures
 
 SIDE = 64
 

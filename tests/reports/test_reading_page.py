@@ -42,7 +42,7 @@ def test_warnings_and_names_are_text_and_never_markup():
 def test_a_cine_shows_volume_over_time_and_a_classifier_shows_no_masks():
     assert "Volume over time" in render_html(make_reading(phases=3, labels=("left ventricle", "myocardium")))
     reading = make_reading()
-    reading.masks, reading.stage = {}, np.full(4, "gate")
+    reading.masks, reading.stage, reading.finding = {}, np.full(4, "gate"), "tumor"
     page = render_html(reading)
     assert "Tumor in 1 of 4 slices" in page
     assert 'class="outline"' not in page
