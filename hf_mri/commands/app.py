@@ -1,6 +1,7 @@
 """`hf-mri`: every command is one call into the package; errors are one plain line on stderr."""
 
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import Annotated
@@ -47,6 +48,7 @@ def tell() -> None:
 def main() -> None:
     """Run the command line; expected failures end in one line and exit code 1, without a traceback."""
     app = build_app()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what is written aside is removed
     try:
         app()
     except (ValueError, OSError, ImportError) as error:

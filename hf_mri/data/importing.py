@@ -6,8 +6,6 @@ import itertools
 import json
 import logging
 import os
-import shutil
-import tempfile
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +27,7 @@ from hf_mri.data.parquet_files import build_schema, write_shards
 from hf_mri.data.png import encode_png
 from hf_mri.data.sources import BadFile, Row, Source, Volume, open_source
 from hf_mri.data.splits import FOLDS, SPLITS, check_protocol, make_folds, split_patients
+from hf_mri.modeling.mri_files import folder_aside
 
 logger = logging.getLogger(__name__)
 
@@ -71,14 +70,12 @@ def import_dataset(
     _check_dest(dest, overwrite)
     check_protocol(protocol)
     read_share(empty)
-    dest.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{dest.name}.", dir=dest.parent) as aside:
-        folder = Path(aside) / "dataset"
-        (folder / "data").mkdir(parents=True)
+    with folder_aside(dest) as folder:
+        (folder / "data").mkdir()
         with open_source(layout, source, **options) as opened:
             for finding in opened.findings:
                 logger.warning(finding)
-            spool = Spool(Path(aside) / "spool.arrow", build_schema(opened.entry, opened.columns))
+            spool = Spool(folder.with_name("spool.arrow"), build_schema(opened.entry, opened.columns))
             _fill(spool, opened, skip_bad, workers or os.cpu_count() or 1, progress)
         rows = spool.rows()
         if rows.empty:
@@ -98,7 +95,6 @@ def import_dataset(
         _write_json(folder / "splits.json", _manifest(kept, protocol, seed))
         _write_json(folder / "audit.json", audit)
         write_card(folder, opened.entry, summary, audit)
-        _move(folder, dest)
     if spool.bad_files:
         logger.warning("%d bad files were skipped; audit.json lists them", len(spool.bad_files))
     return {**summary, "findings": audit["findings"], "bad_files": audit["bad_files"], "audit": audit["splits"]}
@@ -275,17 +271,3 @@ def _check_dest(dest: Path, overwrite: bool) -> None:
         raise ValueError(f"{dest}: is there already; give --overwrite, or another folder")
     if not (dest / "dataset.json").exists():
         raise ValueError(f"{dest}: is not a data set that was imported before, so it is not overwritten")
-
-
-def _move(folder: Path, dest: Path) -> None:
-    """Put the finished folder in place; an older one steps aside first and goes only afterwards."""
-    old = folder.with_name("old")
-    if dest.exists():
-        os.replace(dest, old)
-    try:
-        os.replace(folder, dest)
-    except OSError:
-        if old.exists():  # or it would go with everything else that was written aside
-            os.replace(old, dest)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

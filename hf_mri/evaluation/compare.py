@@ -12,7 +12,7 @@ from hf_mri.evaluation.scores.bootstrap import draw_weights, find_interval, resa
 from hf_mri.evaluation.scores.classification import score_decisions
 from hf_mri.evaluation.scores.pixels import compute_dice
 from hf_mri.evaluation.scores.ranking import Ranking
-from hf_mri.modeling.mri_reading import replace_file
+from hf_mri.modeling.mri_files import write_text
 
 Cases = dict[str, list[dict[str, Any]]]  # patient → volumes
 
@@ -49,7 +49,7 @@ def compare_files(paths: list[str | Path], output: str | Path | None = None) -> 
     if output is not None:
         text = json.dumps(comparison, indent=1, ensure_ascii=False)
         Path(output).parent.mkdir(parents=True, exist_ok=True)
-        replace_file(Path(output), lambda aside: aside.write_text(text + "\n", encoding="utf-8"))
+        write_text(Path(output), text + "\n")
     return comparison
 
 

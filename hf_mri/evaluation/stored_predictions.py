@@ -1,7 +1,6 @@
 """Out-of-fold predictions on disk: one small file a volume, written by training and read one at a time."""
 
 import json
-import os
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from hf_mri.modeling.mri_files import replace_file
 
 # One byte a pixel: steps of 1/16 between -7.94 and 7.94, that is probabilities from 0.0004 to 0.9996. What lies beyond
 # decides no threshold, and a background cut at one value compresses to almost nothing.
@@ -105,11 +106,7 @@ def save_case(folder: str | Path, case: StoredCase) -> Path:
     if case.gate_logit is not None:
         arrays["gate_logit"] = np.asarray(case.gate_logit, np.float32)
     path = folder / f"{case.volume.replace('/', '__')}.npz"
-    aside = path.with_suffix(f".{os.getpid()}.part")
-    with aside.open("wb") as file:
-        np.savez_compressed(file, **arrays)
-    os.replace(aside, path)
-    return path
+    return replace_file(path, lambda aside: np.savez_compressed(aside, **arrays))
 
 
 def load_case(path: str | Path) -> StoredCase:

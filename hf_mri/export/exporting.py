@@ -1,7 +1,6 @@
 """Write a model's graphs beside its weights, checked against it, with the fastest engine noted."""
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,8 +16,8 @@ from hf_mri.export.inputs import choose_slices, load_inputs
 from hf_mri.hub.card import take_export
 from hf_mri.modeling.mri_engine import TorchEngine, has_fast_bfloat16
 from hf_mri.modeling.mri_engine_openvino import GRAPHS, RECORD, WEIGHTS, OpenVinoEngine, hash_weights, read_export
+from hf_mri.modeling.mri_files import folder_aside, write_text
 from hf_mri.modeling.mri_reader import Reader, find_folder
-from hf_mri.modeling.mri_reading import replace_file
 
 
 def export_model(
@@ -89,7 +88,8 @@ def _export_into(folder: Path, kind: str, int8: bool, data: str | Path | None) -
                 remove_graphs(paths)
         timings = [entry | {"format": kind} for entry in time_engines(engines, slices)]
         timings[0]["format"] = None  # PyTorch
-        replace_folder(Path(aside), folder / GRAPHS / kind)
+        with folder_aside(folder / GRAPHS / kind) as place:
+            shutil.copytree(aside, place, dirs_exist_ok=True)
     record = merge_record(folder, kind, entries, left_out, timings)
     record["inputs"] = {
         "name": inputs.name,
@@ -97,7 +97,7 @@ def _export_into(folder: Path, kind: str, int8: bool, data: str | Path | None) -
         "slices": sum(len(r.probability) for r in expected),
     }
     text = json.dumps(record, indent=1) + "\n"
-    replace_file(folder / RECORD, lambda path: path.write_text(text, encoding="utf-8"))
+    write_text(folder / RECORD, text)
     if {"README.md", "training.json"} <= {path.name for path in folder.iterdir()}:  # a bundle, which has a card
         take_export(folder)
     return record
@@ -111,14 +111,12 @@ def copied_model(model: str | Path, output: Path) -> Iterator[Path]:
     folder = Path(model)
     if not folder.is_dir():
         folder = Path(snapshot_download(str(model), revision=find_folder(model).name))
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as aside:
-        copy = Path(aside) / output.name
-        shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(".git*", ".cache", "__pycache__"))
+    with folder_aside(output) as copy:
+        skipped = shutil.ignore_patterns(".git*", ".cache", "__pycache__")
+        shutil.copytree(folder, copy, ignore=skipped, dirs_exist_ok=True)
         if not (copy / WEIGHTS).is_file():
             raise ValueError(f"{model}: holds no {WEIGHTS}; name a model of this project")
         yield copy
-        os.replace(copy, output)
 
 
 def remove_graphs(paths: dict[str, Path]) -> None:
@@ -147,13 +145,3 @@ def merge_record(
         "timings": timings,
         "machine": describe_cpu(),
     }
-
-
-def replace_folder(aside: Path, place: Path) -> None:
-    """Put the files of a folder in the place of an older export."""
-    new = place.with_name(f".{place.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    shutil.copytree(aside, new)
-    new.chmod(0o755)  # a temporary folder is the owner's alone
-    shutil.rmtree(place, ignore_errors=True)
-    os.replace(new, place)

@@ -1,7 +1,6 @@
 """Bundles: a finished model as a folder that is its Hub repository, file for file."""
 
 import json
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from transformers.dynamic_module_utils import get_relative_import_files
 
 from hf_mri.hub.card import write_card
 from hf_mri.hub.requirements import floors
+from hf_mri.modeling.mri_files import folder_aside, write_text
 
 CODE = Path(__file__).parents[1] / "modeling"
 PLACES = ("auto_map", "custom_pipelines")  # entries of config.json that name code files
@@ -44,9 +44,8 @@ def write_bundle(
         The folder.
     """
     folder = Path(folder)
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.writing")
-    shutil.rmtree(aside, ignore_errors=True)
-    try:
+    check_place(folder)
+    with folder_aside(folder) as aside:
         save_weights(aside, model, half)
         processor.save_pretrained(aside)
         add_code(aside)
@@ -55,9 +54,6 @@ def write_bundle(
         if metrics is not None:
             write_json(aside / "metrics.json", metrics)
         write_card(aside)
-        put_in_place(aside, folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return folder
 
 
@@ -125,14 +121,11 @@ def assemble(model: str | Path, folder: str | Path, *, code: bool = True) -> Pat
         raise ValueError(f"{model}: holds no model (no config.json); give the folder of a finished model")
     if folder.resolve() == model.resolve():
         raise ValueError(f"{folder}: is the model itself; name another folder for the bundle")
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.writing")
-    shutil.rmtree(aside, ignore_errors=True)
-    try:
-        shutil.copytree(model, aside, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    check_place(folder)
+    with folder_aside(folder) as aside:
+        skipped = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(model, aside, symlinks=True, ignore=skipped, dirs_exist_ok=True)
         (add_code if code else remove_code)(aside)
-        put_in_place(aside, folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return folder
 
 
@@ -145,19 +138,10 @@ def portable(train_config: dict) -> dict:
 
 def write_json(path: Path, content: dict) -> None:
     """Write JSON as people read it, in one piece."""
-    aside = path.with_name(f".{path.name}.writing")
-    aside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    os.replace(aside, path)
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def put_in_place(aside: Path, folder: Path) -> None:
-    """Rename a finished folder to its name; what was there goes only when the new one stands."""
-    if not folder.exists():
-        os.replace(aside, folder)
-        return
-    if any(folder.iterdir()) and not (folder / "config.json").exists():
+def check_place(folder: Path) -> None:
+    """Refuse to replace a folder that holds something else than a model."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / "config.json").exists():
         raise ValueError(f"{folder} is not empty and holds no model; choose another folder for the bundle")
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
-    os.replace(folder, old)
-    os.replace(aside, folder)
-    shutil.rmtree(old)

@@ -1,6 +1,5 @@
 """The model card: written from a bundle's JSON files alone, and checked against them before it is published."""
 
-import os
 import re
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from hf_mri.hub.bundle_facts import BundleFacts, read_facts, read_json
 from hf_mri.hub.card_metadata import eval_results_yaml, metadata
 from hf_mri.hub.plots import captions, draw_plots
 from hf_mri.modeling.mri_engine_openvino import RECORD
+from hf_mri.modeling.mri_files import write_text
 
 GRAPHS = "Exported graphs"
 # Heading, and what writes the section; a section without content does not appear.
@@ -163,10 +163,3 @@ def gallery(pictures: list[tuple[str, str]]) -> str:
 
 def join(parts) -> str:
     return "\n\n".join(part for part in parts if part)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file in one piece."""
-    aside = path.with_name(f".{path.name}.writing")
-    aside.write_text(text)
-    os.replace(aside, path)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from hf_mri.evaluation.figures import SLICE_FIGURES, format_figure, format_interval
 from hf_mri.hub.bundle_facts import BundleFacts, read_facts
-from hf_mri.hub.card import write_text
 from hf_mri.hub.card_results import table
+from hf_mri.modeling.mri_files import write_text
 
 SLICES = ("roc_auc", "f1", "accuracy")
 START, END = "<!-- results: written by `python -m hf_mri.hub.results_table` -->", "<!-- end of results -->"

@@ -5,11 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import re
-import shutil
-import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +16,7 @@ import numpy as np
 from PIL import Image
 from scipy.special import expit
 
+from .mri_files import folder_aside, replace_file, write_text
 from .mri_reading_decisions import (
     THRESHOLDS,
     decide_stage,
@@ -210,18 +208,15 @@ class Reading:
                     replace_file(path, lambda p, v=volume: write_nifti_file(p, v, self.geometry, self.spacing))
                 )
         if "rle" in kinds:
-            text = self._run_lengths()
-            written.append(replace_file(folder / "run_lengths.csv", lambda p: p.write_text(text, encoding="utf-8")))
+            written.append(write_text(folder / "run_lengths.csv", self._run_lengths()))
         if "json" in kinds:
-            text = json.dumps(self.to_dict(), indent=1)
-            written.append(replace_file(folder / "reading.json", lambda p: p.write_text(text, encoding="utf-8")))
+            written.append(write_text(folder / "reading.json", json.dumps(self.to_dict(), indent=1)))
         return written
 
     def _save_masks(self, folder: Path) -> list[Path]:
         """All masks into a folder aside, which then takes its place: one rename instead of one a slice."""
-        empty, place = None, folder / "masks"
-        aside = Path(tempfile.mkdtemp(dir=folder, prefix=".masks"))
-        try:
+        empty = None
+        with folder_aside(folder / "masks") as aside:
             for label, mask in self.masks.items():
                 (aside / file_name(label)).mkdir()
                 for index, page in enumerate(mask):
@@ -230,12 +225,7 @@ class Reading:
                     else:  # most slices: encoded once
                         data = empty = empty or encode_mask(page)
                     (aside / file_name(label) / f"{slice_name(index)}.png").write_bytes(data)
-            aside.chmod(0o755)
-            shutil.rmtree(place, ignore_errors=True)
-            aside.rename(place)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-        return sorted(place.glob("*/*.png"))
+        return sorted((folder / "masks").glob("*/*.png"))
 
     def _run_lengths(self) -> str:
         sink = io.StringIO()
@@ -262,19 +252,6 @@ def encode_mask(mask: np.ndarray) -> bytes:
     sink = io.BytesIO()
     Image.fromarray(mask.astype(np.uint8) * 255).save(sink, "PNG", compress_level=1)
     return sink.getvalue()
-
-
-def replace_file(path: Path, write: Callable[[Path], Any]) -> Path:
-    """Write aside, then rename: a file is there whole or not at all."""
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
-    os.close(handle)
-    try:
-        write(Path(aside))
-        os.chmod(aside, 0o644)
-        os.replace(aside, path)
-    finally:
-        Path(aside).unlink(missing_ok=True)
-    return path
 
 
 def _by_phase(mask: np.ndarray, phases: int) -> np.ndarray:

@@ -5,13 +5,14 @@
 
 import hashlib
 import hmac
-import os
 import secrets
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+
+from hf_mri.modeling.mri_files import write_text
 
 COST = {"n": 2**14, "r": 8, "p": 1}
 SHORTEST = 8  # of a password, in characters
@@ -55,10 +56,7 @@ def write_user(path: Path, name: str, password: str) -> None:
     if len(password) < SHORTEST:
         raise ValueError(f"the password of {name!r}: use at least {SHORTEST} characters")
     users = {**(read_users(path) if path.exists() else {}), name: hash_password(password)}
-    aside = path.with_name(path.name + ".new")
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.writelines(f"{user}:{stored}\n" for user, stored in users.items())
-    os.replace(aside, path)
+    write_text(path, "".join(f"{user}:{stored}\n" for user, stored in users.items()), mode=0o600)
 
 
 def make_gate(path: Path) -> Callable[[str, str], bool]:

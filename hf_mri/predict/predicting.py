@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from transformers.utils.logging import disable_progress_bar
 
+from hf_mri.modeling.mri_files import folder_aside
 from hf_mri.modeling.mri_model_folder import find_folder
 from hf_mri.modeling.mri_reader import Reader, best_device
 from hf_mri.modeling.mri_reading import KINDS, Reading
@@ -118,27 +118,17 @@ def predict(
 def write_reading(job: Job, reading: Reading, kinds: Iterable[str], settings: dict[str, str]) -> Path:
     """Write a reading into a folder aside, which then takes its place."""
     kinds = list(kinds)
-    aside = job.folder.with_name(f".{job.folder.name}.partial")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    if "overlays" in kinds:
-        write_overlays(reading, aside / "overlays")
-    if "montage" in kinds:
-        draw_montage(reading).save(aside / "montage.png")
-    if "html" in kinds:
-        write_html(reading, aside / "report.html")
-    if DICOM_SEG in kinds:
-        write_dicom_seg(reading, aside)
-    reading.save(aside, only=[kind for kind in kinds if kind in KINDS])
-    write_record(aside, job, settings, kinds)
-    if job.folder.exists():  # an earlier reading, as plan_jobs made sure
-        old = job.folder.with_name(f".{job.folder.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        job.folder.rename(old)
-        aside.rename(job.folder)
-        shutil.rmtree(old)
-    else:
-        aside.rename(job.folder)
+    with folder_aside(job.folder) as aside:
+        if "overlays" in kinds:
+            write_overlays(reading, aside / "overlays")
+        if "montage" in kinds:
+            draw_montage(reading).save(aside / "montage.png")
+        if "html" in kinds:
+            write_html(reading, aside / "report.html")
+        if DICOM_SEG in kinds:
+            write_dicom_seg(reading, aside)
+        reading.save(aside, only=[kind for kind in kinds if kind in KINDS])
+        write_record(aside, job, settings, kinds)
     return job.folder
 
 

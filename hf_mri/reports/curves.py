@@ -1,9 +1,10 @@
 """Pictures of a run: how loss and scores went. They hold no slice, so they may travel with the bundle."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
+
+from hf_mri.modeling.mri_files import replace_file
 
 SKIPPED = {"epoch", "step", "loss", "learning_rate", "score"}
 
@@ -45,6 +46,4 @@ def draw_curves(histories: list[list[dict]], path: Path) -> None:
         right.legend(fontsize="small")
     for axes in (left, right):
         axes.grid(alpha=0.3)
-    aside = path.with_suffix(".writing")
-    figure.savefig(aside, format="png", dpi=110)
-    os.replace(aside, path)
+    replace_file(path, lambda aside: figure.savefig(aside, format="png", dpi=110))

@@ -18,7 +18,7 @@ from rich.progress import track
 from hf_mri.data.dataset_folder import assign_splits, load_rows, read_entry, read_summary
 from hf_mri.data.datasets_table import DatasetEntry
 from hf_mri.data.sources import Row, split_mask
-from hf_mri.modeling.mri_reading import replace_file
+from hf_mri.modeling.mri_files import write_text
 from hf_mri.reports.dataset_facts import Tally, gather_facts
 from hf_mri.reports.display import display_size, draw_slice, label_colors, window_volume
 from hf_mri.reports.evaluation_plots import COLORS, STYLE, render_svg
@@ -51,8 +51,8 @@ def explore_dataset(dataset: str | Path, output: str | Path | None = None, *, pr
     page = render_page(facts, [row for _, row in tally.largest.values()], entry)
     output.mkdir(parents=True, exist_ok=True)
     text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
-    replace_file(output / "explore.json", lambda aside: aside.write_text(text, encoding="utf-8"))
-    return replace_file(output / "explore.html", lambda aside: aside.write_text(page, encoding="utf-8"))
+    write_text(output / "explore.json", text)
+    return write_text(output / "explore.html", page)
 
 
 def choose_patients(table: pd.DataFrame) -> set[str]:

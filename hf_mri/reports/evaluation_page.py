@@ -5,7 +5,7 @@ from typing import Any
 
 from hf_mri.evaluation.figures import SLICE_FIGURES, format_figure
 from hf_mri.evaluation.metrics_file import dump_metrics, write_headline
-from hf_mri.modeling.mri_reading import replace_file
+from hf_mri.modeling.mri_files import write_text
 from hf_mri.reports.display import display_size, draw_slice, label_colors
 from hf_mri.reports.evaluation_plots import draw_plots, render_svg, save_plots
 from hf_mri.reports.pictures import embed_panels
@@ -28,9 +28,9 @@ def write_report(metrics: dict[str, Any], pictures: list[Picture], folder: Path)
     plots = draw_plots(metrics)
     save_plots(plots, folder / "plots")
     page = render_page(metrics, {name: render_svg(name, figure) for name, figure in plots.items()}, pictures)
-    replace_file(folder / "report.html", lambda aside: aside.write_text(page, encoding="utf-8"))
+    write_text(folder / "report.html", page)
     text = dump_metrics(metrics)
-    replace_file(folder / "metrics.json", lambda aside: aside.write_text(text, encoding="utf-8"))
+    write_text(folder / "metrics.json", text)
 
 
 def render_page(metrics: dict[str, Any], plots: dict[str, str], pictures: list[Picture]) -> str:

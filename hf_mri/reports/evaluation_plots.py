@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from hf_mri.evaluation.scores.agreement import LIMIT
-from hf_mri.modeling.mri_reading import replace_file
+from hf_mri.modeling.mri_files import replace_file
 from hf_mri.tasks.registry import find_scores
 
 # Ink becomes the page's own text color in SVG; the other colors are readable on white and on black.

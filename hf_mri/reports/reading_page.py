@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from hf_mri.modeling.mri_reading import Reading, replace_file
+from hf_mri.modeling.mri_files import write_text
+from hf_mri.modeling.mri_reading import Reading
 from hf_mri.reports.display import display_size, label_colors, outline, window_reading
 from hf_mri.reports.headline import format_diameter, format_measure, format_volume, write_headline
 from hf_mri.reports.pictures import choose_slices
@@ -21,7 +22,7 @@ DECIDED_BY = {"gate": "classifier: nothing", "empty": "segmenter: nothing", "mas
 
 def write_html(reading: Reading, path: Path) -> Path:
     """Write the report of a reading that still holds its scan."""
-    return replace_file(path, lambda aside: aside.write_text(render_html(reading), encoding="utf-8"))
+    return write_text(path, render_html(reading))
 
 
 def render_html(reading: Reading) -> str:

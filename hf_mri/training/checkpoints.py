@@ -10,6 +10,8 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
 
+from hf_mri.modeling.mri_files import replace_file, write_text
+
 PREFIX = "step-"
 
 
@@ -29,10 +31,8 @@ def save_checkpoint(accelerator: Accelerator, folder: Path, step: int, keep: int
     except (OSError, RuntimeError) as error:
         # torch reports a full disk as a RuntimeError of its zip writer.
         shutil.rmtree(aside, ignore_errors=True)
-        raise OSError(
-            f"{target}: the checkpoint could not be saved ({error}); free some space and go on with --resume, "
-            "earlier checkpoints are untouched"
-        ) from error
+        again = "go on with --resume, earlier checkpoints are untouched" if list_checkpoints(folder) else "start again"
+        raise OSError(f"{target}: the checkpoint could not be saved ({error}); free some space and {again}") from error
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         _flush(aside)
@@ -57,10 +57,8 @@ def load_newest(accelerator: Accelerator, folder: Path) -> Path:
 
 def save_weights(model: torch.nn.Module, path: Path) -> None:
     """Save the weights of the best moment so far, aside and then renamed."""
-    aside = path.with_suffix(".writing")
     state = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    save_file(state, aside)
-    os.replace(aside, path)
+    replace_file(path, lambda aside: save_file(state, aside))
 
 
 def load_weights(model: torch.nn.Module, path: Path) -> None:
@@ -88,9 +86,7 @@ def claim_folder(folder: Path, identity: dict, resume: bool) -> None:
     elif resume:
         raise ValueError(f"{folder}: --resume finds no run here; start without --resume, or name its --output_dir")
     folder.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".writing")
-    aside.write_text(json.dumps(identity, indent=1, sort_keys=True))
-    os.replace(aside, path)
+    write_text(path, json.dumps(identity, indent=1, sort_keys=True))
     (folder / "checkpoints").mkdir(exist_ok=True)
 
 

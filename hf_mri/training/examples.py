@@ -1,10 +1,11 @@
 """A picture of what the model says about some validation slices; it stays in the run folder, never in the bundle."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 import torch
+
+from hf_mri.modeling.mri_files import replace_file
 
 SHOWN = 8  # slices: six with a lesion, of different patients where there are so many, and two without
 COLORS = ("#e53e3e", "#38a169", "#3182ce", "#d69e2e", "#805ad5")
@@ -48,9 +49,7 @@ def draw_examples(model, data, processor, accelerator, task: str, path: Path) ->
                 _outline(axes, truth[place, label], color, "dashed")
                 _outline(axes, predicted[label], color, "solid")
         axes.set_title(title, fontsize=8)
-    aside = path.with_suffix(".writing")
-    figure.savefig(aside, format="png", dpi=90)
-    os.replace(aside, path)
+    replace_file(path, lambda aside: figure.savefig(aside, format="png", dpi=90))
 
 
 def _find_masks(logits: torch.Tensor, overlapping: bool) -> np.ndarray:

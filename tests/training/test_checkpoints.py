@@ -52,3 +52,17 @@ def test_a_full_disk_leaves_the_earlier_checkpoints(tmp_path, monkeypatch):
 def test_the_identity_is_readable(tmp_path):
     claim_folder(tmp_path, {"seed": 1}, resume=False)
     assert json.loads((tmp_path / "run.json").read_text()) == {"seed": 1}
+
+
+def test_a_full_disk_advises_what_will_work(tmp_path, monkeypatch):
+    accelerator = Accelerator(cpu=True)
+
+    def fail(*args, **kwargs):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(accelerator, "save_state", fail)
+    with pytest.raises(OSError, match="free some space and start again"):
+        save_checkpoint(accelerator, tmp_path, 5, keep=2)
+    (tmp_path / "step-00000005").mkdir()
+    with pytest.raises(OSError, match="go on with --resume"):
+        save_checkpoint(accelerator, tmp_path, 6, keep=2)

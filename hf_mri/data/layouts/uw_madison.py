@@ -13,6 +13,7 @@ import numpy as np
 from hf_mri.data.datasets_table import DatasetEntry
 from hf_mri.data.png import read_picture
 from hf_mri.data.sources import BadFile, Row, Source, Volume, make_row
+from hf_mri.modeling.mri_files import replace_file
 from hf_mri.modeling.mri_reading_run_length import decode_run_length, encode_run_length
 from hf_mri.modeling.mri_scan_errors import ScanError
 
@@ -124,12 +125,13 @@ def write_submission(path: str | Path, masks: Iterable[tuple[str, np.ndarray]], 
         masks: slice ids and masks (H, W) with organ k in bit k, as in the data set.
         entry: the data set's entry of the table.
     """
-    path = Path(path)
-    aside = path.with_name(f".{path.name}.part")
-    with aside.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("id", "class", "predicted"))
-        for name, mask in masks:
-            for index, organ in entry.id2label.items():
-                writer.writerow((name, organ, encode_run_length(mask >> index & 1)))
-    aside.replace(path)
+
+    def write(aside: Path) -> None:
+        with aside.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("id", "class", "predicted"))
+            for name, mask in masks:
+                for index, organ in entry.id2label.items():
+                    writer.writerow((name, organ, encode_run_length(mask >> index & 1)))
+
+    replace_file(Path(path), write)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from hf_mri.data.datasets_table import PHANTOMS
 from hf_mri.data.importing import import_dataset
 from hf_mri.data.phantoms.scan import find_phantom
 from hf_mri.data.sources import PHANTOM_MARK
+from hf_mri.modeling.mri_files import folder_aside
 
 
 def draw_phantom(
@@ -47,16 +47,10 @@ def draw_phantom(
     dest = Path(dest)
     if dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
         raise ValueError(f"{dest}: is there already; give a new folder")
-    dest.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{dest.name}.", dir=dest.parent) as aside:
-        folder = Path(aside) / "phantom"
-        folder.mkdir()
+    with folder_aside(dest) as folder:
         truth = find_phantom(layout).write_patients(folder, patients, seed, size, slices)
         about = {"layout": layout, "seed": seed, "size": size, "slices": slices, "truth": truth}
         (folder / PHANTOM_MARK).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-        if dest.exists():
-            dest.rmdir()
-        os.replace(folder, dest)
     return truth
 
 

@@ -1,0 +1,89 @@
+"""Files and folders that are there whole or not at all: written aside, then renamed."""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+ENDING = ".aside"
+
+
+def replace_file(path: Path, write: Callable[[Path], Any], mode: int = 0o644) -> Path:
+    """Let `write` fill a file aside, of the same ending, then give it its name."""
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+    os.close(handle)
+    try:
+        write(Path(aside))
+        os.chmod(aside, mode)
+        os.replace(aside, path)
+    finally:
+        Path(aside).unlink(missing_ok=True)
+    return path
+
+
+def write_text(path: Path, text: str, mode: int = 0o644) -> Path:
+    """Write a text file in one piece."""
+    return replace_file(path, lambda aside: aside.write_text(text, encoding="utf-8"), mode)
+
+
+@contextmanager
+def folder_aside(place: Path) -> Iterator[Path]:
+    """An empty folder that takes a place when everything in it is written; after an error nothing stays of it.
+
+    The folder above it is there for scratch files, and goes with them. What killed runs left for the same place is
+    removed first.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    for left in place.parent.glob(f".{glob.escape(place.name)}.*{ENDING}") if fcntl else ():
+        _remove_if_left(left)
+    with tempfile.TemporaryDirectory(prefix=f".{place.name}.", suffix=ENDING, dir=place.parent) as aside, _held(aside):
+        folder = Path(aside) / "new"
+        folder.mkdir()
+        yield folder
+        replace_folder(folder, place)
+
+
+def replace_folder(folder: Path, place: Path) -> None:
+    """Rename a finished folder to its place; what stands there steps aside first, and goes only afterwards."""
+    old = folder.with_name(f"{folder.name}.old")
+    if place.exists():
+        os.replace(place, old)
+    try:
+        os.replace(folder, place)
+    except OSError:
+        if old.exists():
+            os.replace(old, place)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _held(folder: str | Path) -> Iterator[None]:
+    """Lock a folder: the system frees the lock of whoever dies, however it dies."""
+    handle = os.open(folder, os.O_RDONLY) if fcntl else None
+    try:
+        if fcntl:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        if fcntl:
+            os.close(handle)
+
+
+def _remove_if_left(folder: Path) -> None:
+    try:
+        with _held(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+    except OSError:  # somebody writes there, or has just finished
+        return
