@@ -48,7 +48,7 @@ def serve(model: str, folder: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     variables = {"GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(folder / "uploads"), "HF_MRI_MODEL": model}
     page = subprocess.Popen(
-        [sys.executable, str(ROOT / "spaces_app" / "app.py")],
+        [sys.executable, "-m", "hf_mri", "page"],
         env=os.environ | variables,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -56,7 +56,7 @@ def serve(model: str, folder: Path) -> Iterator[str]:
     try:
         for _ in range(900):
             if page.poll() is not None:
-                raise OSError(f"the page did not start with {model}; try `python spaces_app/app.py`")
+                raise OSError(f"the page did not start with {model}; try `hf-mri page`")
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=5).close()
                 break

@@ -48,7 +48,7 @@ def wait_for(address: str, page: subprocess.Popen) -> None:
             return
         except OSError:
             time.sleep(0.3)
-    raise OSError("the page did not start; try `python spaces_app/app.py`")
+    raise OSError("the page did not start; try `hf-mri page`")
 
 
 def main() -> None:
@@ -64,7 +64,7 @@ def main() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     variables = {"GRADIO_SERVER_PORT": str(port)} | ({"HF_MRI_MODEL": arguments.model} if arguments.model else {})
-    page = subprocess.Popen([sys.executable, str(ROOT / "spaces_app" / "app.py")], env=os.environ | variables)
+    page = subprocess.Popen([sys.executable, "-m", "hf_mri", "page"], env=os.environ | variables)
     IMAGES.mkdir(exist_ok=True)
     try:
         address = f"http://127.0.0.1:{port}"

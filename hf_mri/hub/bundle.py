@@ -89,7 +89,7 @@ def add_code(folder: str | Path) -> None:
     places = kind.config_class().to_dict()
     auto_config = {"AutoConfig": f"configuration_mri.{kind.config_class.__name__}"}
     config |= {"auto_map": auto_config | places["auto_map"], "custom_pipelines": places["custom_pipelines"]}
-    write_json(folder / "config.json", config)
+    write_json(folder / "config.json", dict(sorted(config.items())))  # the order of transformers itself
     needed = floors()
     (folder / "requirements.txt").write_text("".join(f"{needed[name]}\n" for name in HOSTED))
 

@@ -39,7 +39,6 @@ TRAINING = {
 }
 TRAIN_CONFIG = {
     "task": "two-stage",
-    "data": "/somewhere/lgg",
     "pretrained": "/somewhere/weights.safetensors",
     "seed": 3,
 }
