@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hf_mri.evaluation.cases import Case, CaseRow, reduce_case
+from hf_mri.evaluation.contracts import Metrics
 from hf_mri.evaluation.protocols import (
     BUDA_NOTE,
     BUDA_THRESHOLDS,
@@ -27,7 +28,7 @@ Observer = Callable[[Case, CaseRow], None]  # sees each volume with its scores, 
 
 def evaluate_predictions(
     cases: Iterable[Case], protocol: str, observe: Observer | None = None, **facts: Any
-) -> dict[str, Any]:
+) -> Metrics:
     """Evaluate predictions that are already there.
 
     Args:
@@ -54,7 +55,7 @@ def evaluate_model(
     allow_seen: bool = False,
     progress: Progress | None = None,
     **reader_options: Any,
-) -> dict[str, Any]:
+) -> Metrics:
     """Read every volume of a data set as `predict` would, and judge the readings.
 
     Args:
@@ -112,7 +113,7 @@ def evaluate_model(
 
 def evaluate_folds(
     run: str | Path, protocol: str = "cross-validation", observe: Observer | None = None, **facts: Any
-) -> dict[str, Any]:
+) -> Metrics:
     """Judge a run's out-of-fold predictions; each fold's thresholds are chosen on the other folds.
 
     Args:

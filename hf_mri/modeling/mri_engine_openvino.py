@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from .mri_contracts import ExportRecord
 from .mri_engine import DTYPES, TorchEngine, has_fast_bfloat16
 
 logger = logging.getLogger(__name__)
@@ -126,7 +127,7 @@ def load_openvino_engine(
 
 
 def open_graphs(
-    model: PreTrainedModel, folder: str | Path, record: dict[str, Any], precision: str | torch.dtype = "auto"
+    model: PreTrainedModel, folder: str | Path, record: ExportRecord, precision: str | torch.dtype = "auto"
 ) -> OpenVinoEngine:
     """Load the graphs of a record that belongs to the model's weights."""
     exports = {(entry["format"], entry["precision"]): entry for entry in record["exports"]}
@@ -145,7 +146,7 @@ def open_graphs(
 
 def find_preferred_graphs(
     model: PreTrainedModel, folder: str | Path | None, precision: str | torch.dtype = "auto"
-) -> dict[str, Any] | None:
+) -> ExportRecord | None:
     """The record of a model's graphs where OpenVINO was the fastest at export (a stored choice) and can run here."""
     if model.device.type != "cpu" or precision != "auto":
         return None
@@ -180,7 +181,7 @@ def side_multiple(network: PreTrainedModel) -> int:
     return math.lcm(32, network.stride)
 
 
-def read_export(folder: str | Path | None) -> dict[str, Any] | None:
+def read_export(folder: str | Path | None) -> ExportRecord | None:
     """What `hf-mri export` wrote about a model's graphs; None where there are none."""
     path = None if folder is None else Path(folder) / RECORD
     return json.loads(path.read_text(encoding="utf-8")) if path is not None and path.is_file() else None

@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 from scipy.special import expit
 
+from .mri_contracts import ReadingFacts, SliceFacts
 from .mri_files import folder_aside, replace_file, write_text
 from .mri_reading_decisions import (
     THRESHOLDS,
@@ -138,7 +138,7 @@ class Reading:
             probability=slice_probability(self.gate_logit, np.where(passed, self.mask_logit, np.nan), chosen),
         )
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> ReadingFacts:
         """The reading as plain numbers, lists and text, ready for JSON; pixels are left out."""
         shape = self.geometry.shape
         columns, rows = shape[self.geometry.axes[2]], shape[self.geometry.axes[1]]
@@ -166,7 +166,7 @@ class Reading:
             "cine": measure_cine(self.masks, self.spacing, self.phases),
         }
 
-    def _slice_dict(self, index: int, count: int, gate: np.ndarray | None, positive: np.ndarray) -> dict[str, Any]:
+    def _slice_dict(self, index: int, count: int, gate: np.ndarray | None, positive: np.ndarray) -> SliceFacts:
         pages = {label: mask[index] for label, mask in self.masks.items()}
         regions = {label: measure_slice(page, self.spacing) for label, page in pages.items() if page.any()}
         return {

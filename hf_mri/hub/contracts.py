@@ -1,0 +1,26 @@
+"""What training.json holds: who was trained on, how long, and with what."""
+
+from typing import Any, NotRequired, TypedDict
+
+
+class Training(TypedDict):
+    """training.json of a bundle."""
+
+    dataset: str
+    task: NotRequired[str]
+    data_fingerprint: NotRequired[str]
+    patients: NotRequired[dict[str, list[str]]]  # by split
+    sites: NotRequired[dict[str, int]]
+    image_hashes: NotRequired[list[str]]
+    training_slices: NotRequired[int]
+    steps: NotRequired[int]
+    epochs: NotRequired[float]
+    seconds: NotRequired[float]
+    weights_from_step: NotRequired[int]
+    code_version: NotRequired[str]
+    history: NotRequired[list[dict[str, Any]]]
+    hardware: NotRequired[str]
+    versions: NotRequired[dict[str, str]]
+    thresholds_from: NotRequired[list[str]]  # patients
+    folds: NotRequired[list[list[dict[str, Any]]]]  # histories of the folds that chose the thresholds
+    stages: NotRequired[dict[str, list[list[dict[str, Any]]]]]  # of two stages: the histories of each
