@@ -82,7 +82,7 @@ def add_code(folder: str | Path) -> None:
     (name,) = config["architectures"]
     kind = getattr(hf_mri, name)
     roots = [sys.modules[found.__module__].__file__ for found in (kind, hf_mri.MriImageProcessor)]
-    roots.append(str(CODE / "handler.py"))
+    roots += [str(CODE / name) for name in ("handler.py", "serve_endpoint.py")]
     remove_code(folder)
     for source in {path for root in roots for path in (root, *get_relative_import_files(root))}:
         shutil.copyfile(source, folder / Path(source).name)

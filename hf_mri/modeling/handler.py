@@ -3,6 +3,7 @@
 import base64
 import binascii
 import io
+import math
 import os
 import tempfile
 from typing import Any
@@ -11,7 +12,9 @@ import numpy as np
 from PIL import Image
 from transformers import pipeline
 
-PARAMETERS = ("outputs", "spacing", "threshold", "top_k")
+# Ours, and what the Hub's own tasks know. Those of its tasks that mean nothing here are taken and change nothing.
+PARAMETERS = ("outputs", "spacing", "threshold", "mask_threshold", "top_k")
+WITHOUT_EFFECT = ("function_to_apply", "overlap_mask_area_threshold", "subtask")
 OUTPUTS = ("image-segmentation", "image-classification", "reading")
 
 
@@ -24,7 +27,8 @@ class EndpointHandler:
 
     def __init__(self, path: str = ""):
         place = path or os.path.dirname(os.path.abspath(__file__))
-        self.read = pipeline("mri-reading", model=place, trust_remote_code=True)
+        # Probabilities of the outlined slices are kept, so that a request may move the outlines' threshold.
+        self.read = pipeline("mri-reading", model=place, trust_remote_code=True, keep="passed")
         self.config = self.read.model.config
         self.outlines = self.config.has_masks
 
@@ -36,18 +40,20 @@ class EndpointHandler:
                 the content of a file (PNG, JPEG, TIFF, NIfTI, DICOM, or a zip of them) as bytes or base64 text, or a
                 PIL image. `parameters` may hold `outputs` ("image-segmentation", "image-classification" or "reading";
                 by default what the model is for), `spacing` in mm between rows, columns and slices, and, as in the
-                Hub's pipelines, `threshold` (the lowest score) and `top_k` (answers a slice).
+                Hub's pipelines, `threshold` (the lowest score), `mask_threshold` (outlines from this probability) and
+                `top_k` (answers a slice).
 
         Returns:
             One answer, or a list of them for a list of scans. "image-classification" gives label and score,
             "image-segmentation" label, score (of the slice) and mask (a PNG in base64), as the Hub's pipelines do;
-            where a scan has several slices, each entry says which `slice` it is about. "reading" gives everything.
+            where a scan has several slices, each entry says which `slice` it is about, and where there are doubts
+            about the scan, each holds them as `doubts`. "reading" gives everything.
 
         Raises:
             ValueError: the request cannot be answered; the message says why.
         """
         parameters = data.get("parameters") or {}
-        unknown = set(parameters) - set(PARAMETERS)
+        unknown = set(parameters) - {*PARAMETERS, *WITHOUT_EFFECT}
         if unknown:
             raise ValueError(
                 f"parameters {', '.join(sorted(unknown))} are unknown; this model knows {', '.join(PARAMETERS)}"
@@ -67,15 +73,13 @@ class EndpointHandler:
     def answer(self, scan: Any, outputs: str, parameters: dict[str, Any]) -> list[Any] | dict[str, Any]:
         """Read one scan and put the reading into the form that was asked for."""
         options = {"spacing": parameters["spacing"]} if parameters.get("spacing") else {}
-        with tempfile.TemporaryDirectory() as folder:
-            if isinstance(scan, dict):
-                slices = scan.get("slices")
-                if set(scan) != {"slices"} or not isinstance(slices, list) or not slices:
-                    raise ValueError('a scan of several images is written {"slices": [first, second, ...]}')
-                kept = [keep(content, os.path.join(folder, f"{index:04d}")) for index, content in enumerate(slices)]
-                reading = self.read({"slices": kept}, **options)
-            else:
-                reading = self.read(keep(scan, os.path.join(folder, "scan")), **options)
+        try:
+            reading = self.read_one(scan, options)
+        except ValueError as error:  # of a scan that cannot be read, without the place where we have put it
+            explanation = getattr(error, "explanation", None)
+            raise ValueError(f"inputs: {explanation}" if explanation else str(error)) from None
+        if parameters.get("mask_threshold") is not None and self.outlines:
+            reading = reading.at(mask_threshold=number(parameters, "mask_threshold", 0.5, highest=1))
         if outputs == "reading":
             masks = {
                 label: [encode(page) if page.any() else None for page in mask] for label, mask in reading.masks.items()
@@ -83,13 +87,26 @@ class EndpointHandler:
             return {**reading.to_dict(), "masks": masks}
         describe = self.outline if outputs == "image-segmentation" else self.classify
         several = len(reading.probability) > 1
-        lowest, most = parameters.get("threshold") or 0.0, parameters.get("top_k")
+        lowest = number(parameters, "threshold", 0.0)
+        most = None if parameters.get("top_k") is None else int(number(parameters, "top_k", 0))
+        doubts = {"doubts": reading.warnings} if reading.warnings else {}
         return [
-            {**entry, "slice": index} if several else entry
+            {**entry, **doubts, "slice": index} if several else {**entry, **doubts}
             for index in range(len(reading.probability))
             for entry in describe(reading, index)[:most]
             if entry["score"] >= lowest
         ]
+
+    def read_one(self, scan: Any, options: dict[str, Any]) -> Any:
+        """Read a scan from one content, or from one for each of its slices."""
+        with tempfile.TemporaryDirectory() as folder:
+            if not isinstance(scan, dict):
+                return self.read(keep(scan, os.path.join(folder, "scan")), **options)
+            slices = scan.get("slices")
+            if set(scan) != {"slices"} or not isinstance(slices, list) or not slices:
+                raise ValueError('a scan of several images is written {"slices": [first, second, ...]}')
+            kept = [keep(content, os.path.join(folder, f"{index:04d}")) for index, content in enumerate(slices)]
+            return self.read({"slices": kept}, **options)
 
     def outline(self, reading: Any, index: int) -> list[dict[str, Any]]:
         """Return label, score and mask of everything that one slice shows."""
@@ -115,6 +132,19 @@ class EndpointHandler:
             nothing, something = None, [label for label in self.config.id2label.values() if label != "background"]
         words = " or ".join(something)
         return nothing or f"no {words}", words
+
+
+def number(parameters: dict[str, Any], name: str, default: float, highest: float = math.inf) -> float:
+    """Return a parameter as a number; a request's address line gives text."""
+    given = parameters.get(name)
+    try:
+        value = default if given is None else float(given)
+    except (TypeError, ValueError):
+        value = math.nan
+    if not 0 <= value <= highest:
+        most = "" if highest == math.inf else f" and at most {highest:g}"
+        raise ValueError(f"parameters.{name} must be a number of at least 0{most}, got {given!r}")
+    return value
 
 
 def keep(content: Any, place: str) -> Any:

@@ -149,6 +149,16 @@ def test_graphs_of_other_weights_are_never_used(exported, tmp_path, caplog):
         load_engine(model, "openvino", folder=folder)
 
 
+def test_a_graph_that_cannot_be_loaded_leaves_the_reading_to_pytorch(exported, noise, tmp_path, caplog):
+    folder = shutil.copytree(exported, tmp_path / "model")
+    record = json.loads((folder / "export.json").read_text())
+    choice = {"engine": "openvino", "precision": "float32", "format": "openvino"}
+    (folder / "export.json").write_text(json.dumps(record | {"choice": choice}))
+    (folder / "graphs/openvino/segmenter.xml").write_text("<net")
+    assert Reader.from_pretrained(folder, device="cpu")(noise).model["engine"] == "torch"
+    assert "PyTorch reads instead" in caplog.text
+
+
 def test_without_graphs_the_error_says_how_to_make_them(tmp_path):
     folder = make_model(tmp_path)
     with pytest.raises(ValueError, match="hf-mri export"):

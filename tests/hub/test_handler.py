@@ -5,17 +5,18 @@ import importlib.util
 import io
 import json
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 from huggingface_hub import InferenceClient
-from huggingface_hub.errors import HfHubHTTPError
 from PIL import Image
 
 from hf_mri.hub.load_check_script import draw_slices
+from hf_mri.modeling.serve_endpoint import make_server
 
 SLICES = draw_slices(3)
 
@@ -42,30 +43,11 @@ def handlers(finished_bundles) -> Callable:
 
 @pytest.fixture
 def serve() -> Iterator[Callable]:
-    """Put a handler behind HTTP: images are decoded to PIL, JSON to a dictionary, as hosted containers do."""
+    """Put a handler behind the server that travels with a bundle."""
     servers = []
 
     def start(handler) -> InferenceClient:
-        class Container(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                as_json = "json" in self.headers.get("Content-Type", "")
-                data = json.loads(body) if as_json else {"inputs": Image.open(io.BytesIO(body)).convert("RGB")}
-                try:
-                    status, answer = 200, handler(data)
-                except ValueError as error:
-                    status, answer = 400, {"error": str(error)}
-                content = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_: object) -> None:
-                """Quiet."""
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Container)
+        server = make_server(handler, "127.0.0.1", 0)
         servers.append(server)
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         return InferenceClient(model=f"http://127.0.0.1:{server.server_port}")
@@ -91,8 +73,41 @@ def test_segmentation_over_http_gives_the_pipelines_own_mask(handlers, serve):
     with_parameters = serve(handler).image_segmentation(encode(SLICES[0]), threshold=0.01)  # posted as JSON and base64
     assert np.array_equal(np.asarray(with_parameters[0].mask), np.asarray(found.mask))
     assert serve(handler).image_segmentation(encode(SLICES[0]), threshold=1.0) == []
-    with pytest.raises(HfHubHTTPError, match="mask_threshold are unknown"):
-        serve(handler).image_segmentation(encode(SLICES[0]), mask_threshold=0.3)
+
+
+def test_the_hubs_standard_parameters_are_taken(handlers, serve):
+    client = serve(handlers("resunet"))
+    everything, something = (
+        client.image_segmentation(encode(SLICES[0]), mask_threshold=value) for value in (0.0, 0.45)
+    )
+    assert np.asarray(everything[0].mask).all()
+    assert something == [] or not np.asarray(something[0].mask).all()
+    same = client.image_segmentation(encode(SLICES[0]), subtask="semantic", overlap_mask_area_threshold=0.5)
+    assert len(same) == len(client.image_segmentation(encode(SLICES[0])))
+    assert len(serve(handlers("classifier")).image_classification(encode(SLICES[0]), function_to_apply="softmax")) == 2
+
+
+def test_the_server_takes_numbers_as_text_and_refuses_what_is_none(handlers, serve):
+    address = serve(handlers("resunet")).model
+
+    def ask(place: str, body: bytes = b"", kind: str = "image/png") -> tuple[int, object]:
+        request = urllib.request.Request(f"{address}{place}", body or None, {"Content-Type": kind})
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    assert ask("/health") == (200, {"status": "ok"})
+    assert ask("/?threshold=1.0", encode(SLICES[0])) == (200, [])
+    status, answer = ask("/?threshold=high", encode(SLICES[0]))
+    assert (status, answer["error"]) == (400, "parameters.threshold must be a number of at least 0, got 'high'")
+    assert ask("/", b"[1, 2]", "application/json")[0] == 400
+    assert ask("/", b"{", "application/json")[0] == 400
+    status, answer = ask("/", b"no scan at all", "application/octet-stream")
+    assert status == 400
+    assert "/tmp" not in answer["error"]
+    assert ask("/?colour=red", encode(SLICES[0]))[1]["error"].startswith("parameters colour are unknown")
 
 
 def test_classification_over_http(handlers, serve):

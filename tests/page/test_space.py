@@ -4,14 +4,13 @@ import os
 import re
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, distribution, version
-from pathlib import Path
+from importlib.metadata import version
 
 import pytest
-from packaging.requirements import Requirement
 
 from hf_mri.hub.requirements import floors
 from hf_mri.page.pack import EXTRAS, list_files, pack
+from tests.environments import link_requirements
 from tests.page.conftest import SPACE
 
 # Runs in the shipped folder, with -S: neither this environment's packages nor the editable install are there.
@@ -24,25 +23,6 @@ assert ".whl" in hf_mri.__file__, hf_mri.__file__
 print("tabs:", [bundle.title for bundle in load_bundles(list_names())[0]])
 print("endpoints:", sorted(space["demo"].get_api_info()["named_endpoints"]))
 """
-
-
-def link_requirements(requirements: Path, folder: Path) -> None:
-    """Make a site-packages folder that holds only what these requirements bring in, as links to this environment."""
-    lines = [line for line in requirements.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
-    waiting, seen = [Requirement(line) for line in lines], set()
-    while waiting:
-        requirement = waiting.pop()
-        for extra in {"", *requirement.extras} - {extra for name, extra in seen if name == requirement.name}:
-            seen.add((requirement.name, extra))
-            try:
-                found = distribution(requirement.name)
-            except PackageNotFoundError:  # of another system
-                continue
-            needed = map(Requirement, found.requires or [])
-            waiting += [need for need in needed if need.marker is None or need.marker.evaluate({"extra": extra})]
-            for top in {file.parts[0] for file in found.files or []} - {"..", "__pycache__"}:
-                if not (folder / top).exists():
-                    (folder / top).symlink_to(Path(found.locate_file(top)).resolve())
 
 
 def test_the_checkouts_space_is_the_packages():
