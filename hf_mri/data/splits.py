@@ -25,7 +25,8 @@ def split_patients(rows: pd.DataFrame, protocol: str = "hold-out", seed: int = 0
     """Say for every row whether it trains, validates or tests.
 
     Patients are stratified by site, by group where there is one, and by their share of positive slices; two names for
-    one scan, as published sets have them, go together. The answer depends on nothing but the patients, their labels and the seed: not on the order of the rows.
+    one scan, as published sets have them, go together. The answer depends on nothing but the patients, their labels
+    and the seed: not on the order of the rows.
 
     Args:
         rows: one row a slice with the columns `patient`, `label`, `site`, `volume`, `slice`, and `group` where known.

@@ -233,9 +233,7 @@ class MriImageProcessor(BaseImageProcessor):
             pixel_values.sub_(mean).div_(std)
         return pixel_values
 
-    def _prepare_masks(
-        self, masks: list[ImageLike], slices: list[Tensor], shapes: list[tuple[int, int]]
-    ) -> Tensor:
+    def _prepare_masks(self, masks: list[ImageLike], slices: list[Tensor], shapes: list[tuple[int, int]]) -> Tensor:
         if len(masks) != len(slices):
             raise ValueError(f"{len(masks)} segmentation_maps for {len(slices)} images: give one each")
         labels = []

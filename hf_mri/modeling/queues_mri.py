@@ -102,6 +102,7 @@ class Queues:
             target_sizes=sizes,
             return_probabilities=True,
             problem_type=reader.config.problem_type,
+            spacings=[work.scan.spacing for work, _ in batch],
         )
         for (work, index), logit, probability in zip(batch, highest, probabilities, strict=True):
             work.left -= 1

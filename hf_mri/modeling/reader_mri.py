@@ -24,7 +24,7 @@ from transformers import (
 
 from .appearance_mri import describe_doubts
 from .config_checks_mri import BACKGROUND, MULTI_LABEL
-from .decision_mri import decide_stage, passes_gate, slice_probability, thresholds_of
+from .decision_mri import decide_stage, keep_largest_component, passes_gate, slice_probability, thresholds_of
 from .engine_mri import Engine, MirroringEngine, load_engine
 from .geometry_mri import ScanError
 from .queues_mri import Queues, Work, is_done
@@ -206,10 +206,27 @@ class Reader:
         count = scan.slices_per_phase
         volume_ids = [index // count for index in range(len(slices))]
         try:
-            batch = self.processor(list(slices), volume_ids=volume_ids, share_neighbors=True, return_tensors="pt")
+            batch = self.processor(
+                list(slices),
+                volume_ids=volume_ids,
+                spacings=[scan.spacing] * len(slices),
+                share_neighbors=True,
+                return_tensors="pt",
+            )
         except ValueError as error:
             return ScanError(f"{scan.source}: {error}")
-        return Work(scan, batch["pixel_values"], warnings + describe_doubts(scan.slices), self)
+        warnings += self._warn_of_spacing(scan) + describe_doubts(scan.slices)
+        return Work(scan, batch["pixel_values"], warnings, self)
+
+    def _warn_of_spacing(self, scan: Scan) -> list[str]:
+        """Say that a scan without spacing is taken to be on the model's grid, where the model has one."""
+        wanted = getattr(self.processor, "pixel_spacing", None)
+        if wanted is None or scan.spacing is not None:
+            return []
+        return [
+            f"the scan does not say its pixel spacing: taken as {wanted:g} mm, the model's own; give the spacing, or "
+            "expect worse outlines"
+        ]
 
     def _match_channels(self, scan: Scan) -> tuple[np.ndarray, list[str]]:
         """Repeat a gray scan for a model of several channels, and take one channel where all are the same."""
@@ -235,6 +252,9 @@ class Reader:
         if self.engine.segment is None:
             passed[:] = False
         mask_logit = None if work.mask_logit is None else np.where(passed, work.mask_logit, np.nan)
+        if thresholds["largest_component"]:
+            for mask in work.masks.values():
+                keep_largest_component(mask, scan.phases)
         return Reading(
             probability=slice_probability(work.gate_logit, mask_logit, thresholds),
             stage=decide_stage(work.masks, passed),

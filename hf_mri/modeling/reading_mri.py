@@ -23,6 +23,7 @@ from .decision_mri import (
     THRESHOLDS,
     decide_stage,
     foreground_masks,
+    keep_largest_component,
     passes_gate,
     remove_small_components,
     slice_probability,
@@ -103,8 +104,8 @@ class Reading:
         """The reading at other thresholds, without the model.
 
         Args:
-            thresholds: any of gate_threshold, slice_threshold, mask_threshold, smallest_lesion, temperature,
-                mask_weight.
+            thresholds: any of gate_threshold, slice_threshold, mask_threshold, smallest_lesion, largest_component,
+                temperature, mask_weight.
 
         Raises:
             ValueError: an unknown threshold, or one that needs probabilities that were not kept.
@@ -125,11 +126,15 @@ class Reading:
             raise ValueError("at: another mask_threshold needs Reader(…, keep_probabilities=True)")
         elif chosen["smallest_lesion"] < self.thresholds["smallest_lesion"]:
             raise ValueError("at: a lower smallest_lesion needs Reader(…, keep_probabilities=True)")
+        elif chosen.get("largest_component", False) < self.thresholds.get("largest_component", False):
+            raise ValueError("at: all components again need Reader(…, keep_probabilities=True)")
         else:
             masks = {label: mask.copy() for label, mask in self.masks.items()}
         for mask in masks.values():
             mask[~passed] = False
             remove_small_components(mask, chosen["smallest_lesion"])
+            if chosen.get("largest_component"):
+                keep_largest_component(mask, self.phases)
         return replace(
             self,
             thresholds=chosen,
