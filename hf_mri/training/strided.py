@@ -1,4 +1,4 @@
-"""Depthwise convolutions with stride, the quick way: half of a MobileNetV2's training time on a CPU is their backward."""
+"""Strided depthwise convolutions the quick way: on a CPU their backward takes two fifths of a MobileNetV2's step."""
 
 from types import MethodType
 

@@ -17,6 +17,7 @@ from hf_mri import Reading, read_scan
 from hf_mri.modeling.decision_mri import (
     foreground_masks,
     highest_foreground_logit,
+    keep_largest_component,
     remove_small_components,
     slice_probability,
 )
@@ -151,6 +152,17 @@ def test_small_regions_are_removed_in_each_slice():
     assert remove_small_components(mask.copy(), 2).sum() == 8
     assert remove_small_components(mask.copy(), 3).sum() == 6
     assert remove_small_components(mask.copy(), 7).sum() == 0
+
+
+def test_the_largest_region_reaches_through_the_slices_of_its_phase():
+    mask = np.zeros((4, 6, 6), bool)  # two phases of two slices
+    mask[0, :2, :2] = mask[1, 2, 2] = True  # five that touch at a corner through the slices
+    mask[1, 4:, 2:4] = True  # four
+    mask[2, 0, 0] = mask[3, 5, 4:] = True  # one and two
+    kept = keep_largest_component(mask.copy(), phases=2)
+    assert [int(page.sum()) for page in kept] == [4, 1, 0, 2]
+    assert (kept <= mask).all()
+    assert keep_largest_component(np.zeros((2, 3, 3), bool)).sum() == 0
 
 
 def test_thresholds_move_without_the_model():
