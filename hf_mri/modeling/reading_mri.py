@@ -149,6 +149,7 @@ class Reading:
         columns, rows = shape[self.geometry.axes[2]], shape[self.geometry.axes[1]]
         count = len(self.probability) // self.phases
         gate, positive = self.gate_probability, self.positive
+        cine = measure_cine(self.masks, self.spacing, self.phases)
         return {
             "schema": SCHEMA,
             "source": self.source,
@@ -158,7 +159,7 @@ class Reading:
             "size": [rows, columns],
             "spacing_mm": list(self.spacing) if self.spacing else None,
             "phases": self.phases,
-            "warnings": self.warnings,
+            "warnings": [*self.warnings, *(cine or {}).get("doubts", [])],
             "slices": [self._slice_dict(index, count, gate, positive) for index in range(len(self.probability))],
             "volumes": [
                 {
@@ -167,7 +168,7 @@ class Reading:
                 }
                 for phase in range(self.phases)
             ],
-            "cine": measure_cine(self.masks, self.spacing, self.phases),
+            "cine": cine,
         }
 
     def _slice_dict(self, index: int, count: int, gate: np.ndarray | None, positive: np.ndarray) -> dict[str, Any]:
