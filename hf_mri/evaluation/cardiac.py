@@ -1,4 +1,4 @@
-"""Chamber volumes at both phases, stroke volume, ejection fraction, myocardial mass, and the ACDC table."""
+"""Chamber volumes at both phases, stroke volume, ejection fraction, myocardial mass, the ACDC table, and by group."""
 
 import numpy as np
 
@@ -36,8 +36,12 @@ def summarize_cardiac(rows: list[CaseRow]) -> dict | None:
     if all("myocardium_mass" in patient for patient in values.values()):
         summary[MYOCARDIUM] = {"mass": _agree([patient["myocardium_mass"] for patient in values.values()])}
     summary["table"] = _make_table(measured)
+    cells = [cell for cells in summary["table"].values() for cell in cells.values()]
+    summary["mean_dice"] = float(np.mean([cell["dice"] for cell in cells]))
+    summary["lowest_dice"] = min(cell["lowest_dice"] for cell in cells)
+    summary["by_group"] = _compare_groups(measured, values)
     summary["per_patient"] = values
-    return {name: part for name, part in summary.items() if part}
+    return {name: part for name, part in summary.items() if part != {}}
 
 
 def _measure_patient(ed: CaseRow, es: CaseRow) -> dict[str, list[float]]:
@@ -78,5 +82,23 @@ def _make_table(rows: list[CaseRow]) -> dict:
         for phase, cell in phases.items():
             phases[phase] = {
                 name: float(np.nanmean(values)) for name, values in cell.items() if not np.all(np.isnan(values))
-            }
+            } | {"lowest_dice": float(min(cell["dice"]))}
     return table
+
+
+def _compare_groups(rows: list[CaseRow], values: dict[str, dict[str, list[float]]]) -> dict:
+    """Dice of each structure, and ejection fractions and mass against the truth, by clinical group."""
+    groups: dict[str, list[CaseRow]] = {}
+    for row in rows:
+        if "group" in row.columns:
+            groups.setdefault(str(row.columns["group"]), []).append(row)
+    found = {}
+    for group, members in sorted(groups.items()):
+        patients = [values[name] for name in sorted({row.patient for row in members}) if name in values]
+        dice = {label: float(np.mean([row.labels[label].volume_dice for row in members])) for label in rows[0].labels}
+        found[group] = {"patients": len(patients), "dice": dice} | {
+            measure: _agree([patient[measure] for patient in patients])
+            for measure in ("lv_ef", "rv_ef", "myocardium_mass")
+            if patients and measure in patients[0]
+        }
+    return found

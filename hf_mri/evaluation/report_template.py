@@ -217,6 +217,21 @@ Small figures below a value: 95 % interval by bootstrap over patients.</p>
 <td>{{ value(phases.get(phase, {}), name) }}</td>{% endfor %}{% endfor %}</tr>
 {% endfor %}
 </tbody></table></div>
+{% if metrics.cardiac.by_group %}
+<div class="scroll"><table>
+<thead><tr><th>group</th><th>patients</th>
+{% for label in metrics.cardiac.table %}<th>Dice, {{ label }}</th>{% endfor %}
+<th>LVEF bias, points</th><th>limits of agreement</th><th>mean absolute error</th></tr></thead>
+<tbody>
+{% for name, group in metrics.cardiac.by_group.items() %}
+<tr><td>{{ name }}</td><td>{{ group.patients }}</td>
+{% for label in metrics.cardiac.table %}<td>{{ value(group.dice, label) }}</td>{% endfor %}
+<td>{{ value(group.get("lv_ef", {}), "bias") }}</td>
+<td>{% if "limits" in group.get("lv_ef", {}) %}{{ group.lv_ef.limits | interval }}{% else %}–{% endif %}</td>
+<td>{{ value(group.get("lv_ef", {}), "mean_absolute_error") }}</td></tr>
+{% endfor %}
+</tbody></table></div>
+{% endif %}
 <div class="plots">{{ plot("lv_ef_agreement", "Left ventricle: ejection fraction (Bland-Altman)") }}
 {{ plot("rv_ef_agreement", "Right ventricle: ejection fraction (Bland-Altman)") }}</div>
 </section>

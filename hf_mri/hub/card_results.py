@@ -142,7 +142,7 @@ def gate_results(facts: BundleFacts) -> str:
 
 
 def cardiac_results(facts: BundleFacts) -> str:
-    """Volumes, ejection fraction and mass against the truth."""
+    """Outlines by structure and phase; volumes, ejection fraction and mass against the truth; both by group."""
     found = facts.metrics.get("cardiac")
     if not found:
         return ""
@@ -152,12 +152,47 @@ def cardiac_results(facts: BundleFacts) -> str:
             number(found[part][key].get("r")),
             number(found[part][key].get("bias")),
             interval(found[part][key].get("limits")),
+            number(found[part][key].get("mean_absolute_error")),
         ]
         for part in ("lv", "rv", "myocardium")
         for key, words in CARDIAC_KEYS.items()
         if key in found.get(part, {})
     ]
-    return "### Heart\n\n" + table(["measure", "correlation", "bias", "limits of agreement"], rows)
+    header = ["measure", "correlation", "bias", "limits of agreement", "mean absolute error"]
+    parts = [_cardiac_outlines(found), table(header, rows), _cardiac_groups(found)]
+    return "### Heart\n\n" + "\n\n".join(part for part in parts if part)
+
+
+def _cardiac_outlines(found: dict) -> str:
+    rows = [
+        [f"{label}, {phase}", *(number(cell.get(key)) for key in ("dice", "lowest_dice", "hd95", "hd"))]
+        for label, phases in found.get("table", {}).items()
+        for phase, cell in phases.items()
+    ]
+    if not rows:
+        return ""
+    rows.append(["mean of all, lowest of all", number(found["mean_dice"]), number(found["lowest_dice"]), "–", "–"])
+    return table(["structure and phase", "Dice", "lowest Dice", "HD95, mm", "HD, mm"], rows)
+
+
+def _cardiac_groups(found: dict) -> str:
+    groups = found.get("by_group", {})
+    if not groups:
+        return ""
+    labels = list(next(iter(groups.values()))["dice"])
+    rows = [
+        [
+            f"{name} ({group['patients']} patients)",
+            *(number(group["dice"][label]) for label in labels),
+            number(group.get("lv_ef", {}).get("bias")),
+            interval(group.get("lv_ef", {}).get("limits")),
+            number(group.get("lv_ef", {}).get("mean_absolute_error")),
+        ]
+        for name, group in groups.items()
+    ]
+    figures = ["bias", "limits", "mean absolute error"]
+    header = ["group", *(f"Dice, {label}" for label in labels), *(f"LVEF {name}, points" for name in figures)]
+    return table(header, rows)
 
 
 def competition_results(facts: BundleFacts) -> str:
