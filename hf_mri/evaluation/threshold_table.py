@@ -92,8 +92,12 @@ def _count_slice(logit: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.n
 
 def _count_largest(winners: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Overlap and predicted pixels (S, L, T, 1) of each label's largest component at each threshold."""
-    counts = []
-    for cut in to_logit(MASK_THRESHOLDS):
+    counts, cuts = [], to_logit(MASK_THRESHOLDS)
+    candidates = (winners >= cuts[0]).any(axis=(0, 1))
+    if candidates.any():  # the rest of each slice decides nothing
+        box = (..., *find_box(candidates))
+        winners, truth = winners[box], truth[box]
+    for cut in cuts:
         found = np.stack([keep_largest_component(page >= cut) for page in winners.swapaxes(0, 1)], axis=1)
         counts.append([np.count_nonzero(found & truth, axis=(2, 3)), np.count_nonzero(found, axis=(2, 3))])
     overlap, predicted = np.moveaxis(np.array(counts), 0, -1)[..., None]

@@ -61,7 +61,8 @@ def choose_slices(reader: Reader, readings: list[Reading]) -> Slices:
         slices, _ = reader._match_channels(reading.scan)
         count = reading.scan.slices_per_phase
         volume_ids = [index // count for index in range(len(slices))]
-        prepared += list(reader.processor(list(slices), volume_ids=volume_ids, return_tensors="pt")["pixel_values"])
+        known = {"volume_ids": volume_ids, "spacings": [reading.scan.spacing] * len(slices)}
+        prepared += list(reader.processor(list(slices), **known, return_tensors="pt")["pixel_values"])
         passed += (reading.stage != "gate").tolist()
     seen = [index for index, goes_on in enumerate(passed) if goes_on] or list(range(len(prepared)))
     return Slices(_spread(prepared, range(len(prepared))), _spread(prepared, seen), float(np.mean(passed)))
