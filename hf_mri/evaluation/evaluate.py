@@ -1,5 +1,6 @@
 """Evaluation: a model over a data set, a run's stored predictions, or any cases; one computation behind all three."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,11 @@ def evaluate_model(
 
 
 def evaluate_folds(
-    run: str | Path, protocol: str = "cross-validation", observe: Observer | None = None, **facts: Any
+    run: str | Path,
+    protocol: str = "cross-validation",
+    observe: Observer | None = None,
+    largest_component: bool | None = None,
+    **facts: Any,
 ) -> Metrics:
     """Judge a run's out-of-fold predictions; each fold's thresholds are chosen on the other folds.
 
@@ -120,13 +125,20 @@ def evaluate_folds(
         run: folder with `fold-1-of-N/predictions`.
         protocol: `cross-validation` or `leave-one-site-out`.
         observe: called with each volume and its scores, such as `hf_mri.reports.WorstCases().consider`.
+        largest_component: keep only the largest 3-D component of a label; None does as the folds' models do.
         **facts: `data`, `model`, `notes`, `classes`: see `summarize_rows`.
     """
     if protocol not in STORED_PROTOCOLS:
         raise ValueError(f"protocol {protocol!r} takes no run of folds; choose among {', '.join(STORED_PROTOCOLS)}")
-    tables = [tabulate_case(case) for case in load_cases(run)]
+    if largest_component is None:
+        largest_component = read_largest_component(run)
+    tables = [tabulate_case(case, largest_component) for case in load_cases(run)]
     folds = list(dict.fromkeys(table.fold for table in tables))
-    thresholds = {fold: choose_from_tables([table for table in tables if table.fold != fold]) for fold in folds}
+    thresholds = {
+        fold: choose_from_tables([table for table in tables if table.fold != fold])
+        | {"largest_component": largest_component}
+        for fold in folds
+    }
 
     def judge() -> Iterator[Case]:
         for case in load_cases(run):
@@ -138,6 +150,15 @@ def evaluate_folds(
     )
     facts["notes"] = [note, *facts.get("notes", [])]
     return evaluate_predictions(judge(), protocol, observe, **facts)
+
+
+def read_largest_component(run: str | Path) -> bool:
+    """Whether the models of a run's folds keep only the largest component, as their bundles say."""
+    configs = [json.loads(path.read_text()) for path in Path(run).glob("fold-*-of-*/bundle/config.json")]
+    found = {bool((config.get("segmenter") or config).get("largest_component")) for config in configs}
+    if len(found) > 1:
+        raise ValueError(f"{run}: only some folds keep the largest component; train all folds with the same options")
+    return found.pop() if found else False
 
 
 def _reduce(case: Case, observe: Observer | None) -> CaseRow:

@@ -7,6 +7,7 @@ from scipy import ndimage
 
 from hf_mri.evaluation.scores.surfaces import find_box
 from hf_mri.evaluation.stored_predictions import OVERLAPPING, StoredCase
+from hf_mri.modeling.mri_reading_decisions import keep_largest_component
 
 MASK_THRESHOLDS = np.round(np.arange(0.1, 0.91, 0.05), 2)
 SMALLEST_LESIONS = np.array([0, 5, 10, 20, 35, 50, 75, 100, 150, 200, 300])
@@ -28,17 +29,24 @@ class ThresholdTable:
     predicted: np.ndarray | None  # (S, L, T, K), predicted pixels
 
 
-def tabulate_case(case: StoredCase) -> ThresholdTable:
-    """Count overlap and prediction of every slice at every mask threshold and smallest lesion of the grid."""
+def tabulate_case(case: StoredCase, largest_component: bool = False) -> ThresholdTable:
+    """Count overlap and prediction of every slice at every mask threshold and smallest lesion of the grid.
+
+    Where only the `largest_component` of a label is kept, it is found first, and small lesions within it stay.
+    """
     area = np.count_nonzero(case.truth.any(axis=1), axis=(1, 2))
     overlap = predicted = truth = None
     if case.mask_logit is not None:
         truth = np.count_nonzero(case.truth, axis=(2, 3))
         shape = (*truth.shape, len(MASK_THRESHOLDS), len(SMALLEST_LESIONS))
         overlap, predicted = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
-        for index, page in enumerate(pick_winners(case.mask_logit, case.problem_type)):
-            for label, logit in enumerate(page):
-                overlap[index, label], predicted[index, label] = _count_slice(logit, case.truth[index, label])
+        winners = pick_winners(case.mask_logit, case.problem_type)
+        if largest_component:
+            overlap[:], predicted[:] = _count_largest(winners, case.truth)
+        else:
+            for index, page in enumerate(winners):
+                for label, logit in enumerate(page):
+                    overlap[index, label], predicted[index, label] = _count_slice(logit, case.truth[index, label])
     return ThresholdTable(
         patient=case.patient,
         fold=case.columns.get("fold"),
@@ -79,6 +87,20 @@ def _count_slice(logit: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.n
         right = np.bincount(pieces[truth], minlength=number + 1)[1:]
         kept = size >= SMALLEST_LESIONS[:, None]
         overlap[row], predicted[row] = kept @ right, kept @ size
+    return overlap, predicted
+
+
+def _count_largest(winners: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Overlap and predicted pixels (S, L, T, 1) of each label's largest component at each threshold."""
+    counts, cuts = [], to_logit(MASK_THRESHOLDS)
+    candidates = (winners >= cuts[0]).any(axis=(0, 1))
+    if candidates.any():  # the rest of each slice decides nothing
+        box = (..., *find_box(candidates))
+        winners, truth = winners[box], truth[box]
+    for cut in cuts:
+        found = np.stack([keep_largest_component(page >= cut) for page in winners.swapaxes(0, 1)], axis=1)
+        counts.append([np.count_nonzero(found & truth, axis=(2, 3)), np.count_nonzero(found, axis=(2, 3))])
+    overlap, predicted = np.moveaxis(np.array(counts), 0, -1)[..., None]
     return overlap, predicted
 
 

@@ -17,6 +17,7 @@ from hf_mri.evaluation.threshold_table import (
     to_logit,
 )
 from hf_mri.modeling.mri_reading_decisions import (
+    keep_largest_component,
     passes_gate,
     remove_small_components,
     slice_probability,
@@ -48,7 +49,8 @@ def choose_thresholds(cases: Iterable[StoredCase], config: Any) -> dict[str, flo
     Raises:
         ValueError: a case belongs to the test split, or there is none.
     """
-    chosen = choose_from_tables([tabulate_case(case) for case in cases])
+    largest = thresholds_of(config)["largest_component"]
+    chosen = choose_from_tables([tabulate_case(case, largest) for case in cases])
     return {name: value for name, value in chosen.items() if hasattr(config, name)}
 
 
@@ -113,7 +115,11 @@ def apply_thresholds(cases: Iterable[StoredCase], config: Any) -> Iterator[Case]
 def _make_masks(case: StoredCase, thresholds: dict[str, float]) -> dict[str, np.ndarray]:
     found = pick_winners(case.mask_logit, case.problem_type) >= to_logit(thresholds["mask_threshold"])
     masks = {label: np.ascontiguousarray(found[:, index]) for index, label in enumerate(case.labels)}
-    return {label: remove_small_components(mask, int(thresholds["smallest_lesion"])) for label, mask in masks.items()}
+    for mask in masks.values():
+        remove_small_components(mask, int(thresholds["smallest_lesion"]))
+        if thresholds["largest_component"]:
+            keep_largest_component(mask)
+    return masks
 
 
 def _join(tables: list[ThresholdTable], name: str) -> np.ndarray:

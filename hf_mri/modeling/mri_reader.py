@@ -28,7 +28,7 @@ from .mri_model_checks import BACKGROUND, MULTI_LABEL
 from .mri_model_folder import find_folder
 from .mri_reader_batches import KEEP, Network, Queues, Work, is_done
 from .mri_reading import Reading
-from .mri_reading_decisions import decide_stage, slice_probability, thresholds_of
+from .mri_reading_decisions import decide_stage, keep_largest_component, slice_probability, thresholds_of
 from .mri_scan import Scan, read_scan
 from .mri_scan_doubts import describe_doubts
 from .mri_scan_errors import MissingLibraryError, ScanError
@@ -246,10 +246,27 @@ class Reader:
         count = scan.slices_per_phase
         volume_ids = [index // count for index in range(len(slices))]
         try:
-            batch = self.processor(list(slices), volume_ids=volume_ids, share_neighbors=True, return_tensors="pt")
+            batch = self.processor(
+                list(slices),
+                volume_ids=volume_ids,
+                spacings=[scan.spacing] * len(slices),
+                share_neighbors=True,
+                return_tensors="pt",
+            )
         except ValueError as error:
             raise ScanError(scan.source, str(error)) from error
-        return Work(scan, batch["pixel_values"], warnings + describe_doubts(scan.slices), self._network)
+        warnings += self._warn_of_spacing(scan) + describe_doubts(scan.slices)
+        return Work(scan, batch["pixel_values"], warnings, self._network)
+
+    def _warn_of_spacing(self, scan: Scan) -> list[str]:
+        """Say that a scan without spacing is taken to be on the model's grid, where the model has one."""
+        wanted = getattr(self.processor, "pixel_spacing", None)
+        if wanted is None or scan.spacing is not None:
+            return []
+        return [
+            f"the scan does not say its pixel spacing: taken as {wanted:g} mm, the model's own; give the spacing, or "
+            "expect worse outlines"
+        ]
 
     def _match_channels(self, scan: Scan) -> tuple[np.ndarray, list[str]]:
         """Repeat a gray scan for a model of several channels, and take one channel where all are the same."""
@@ -271,6 +288,9 @@ class Reader:
             return work
         scan, thresholds, passed = work.scan, self.thresholds, work.passed
         mask_logit = None if work.mask_logit is None else np.where(passed, work.mask_logit, np.nan)
+        if thresholds["largest_component"]:
+            for mask in work.masks.values():
+                keep_largest_component(mask, scan.phases)
         return Reading(
             probability=slice_probability(work.gate_logit, mask_logit, thresholds),
             stage=decide_stage(work.masks, passed),

@@ -120,6 +120,7 @@ class Queues:
             target_sizes=sizes,
             return_probabilities=True,
             problem_type=network.problem_type,
+            spacings=[work.scan.spacing for work, _ in batch],
         )
         for (work, index), logit, probability in zip(batch, highest, probabilities, strict=True):
             work.left -= 1

@@ -21,6 +21,7 @@ from .mri_reading_decisions import (
     THRESHOLDS,
     decide_stage,
     foreground_masks,
+    keep_largest_component,
     passes_gate,
     remove_small_components,
     slice_probability,
@@ -103,8 +104,8 @@ class Reading:
         """The reading at other thresholds, without the model.
 
         Args:
-            thresholds: any of gate_threshold, slice_threshold, mask_threshold, smallest_lesion, temperature,
-                mask_weight.
+            thresholds: any of gate_threshold, slice_threshold, mask_threshold, smallest_lesion, largest_component,
+                temperature, mask_weight.
 
         Raises:
             ValueError: an unknown threshold, or one that needs probabilities that were not kept.
@@ -125,11 +126,15 @@ class Reading:
             raise ValueError("at: another mask_threshold needs a Reader(…, keep='all')")
         elif chosen["smallest_lesion"] < self.thresholds["smallest_lesion"]:
             raise ValueError("at: a lower smallest_lesion needs a Reader(…, keep='all')")
+        elif chosen.get("largest_component", False) < self.thresholds.get("largest_component", False):
+            raise ValueError("at: all components again need a Reader(…, keep='all')")
         else:
             masks = {label: mask.copy() for label, mask in self.masks.items()}
         for mask in masks.values():
             mask[~passed] = False
             remove_small_components(mask, chosen["smallest_lesion"])
+            if chosen.get("largest_component"):
+                keep_largest_component(mask, self.phases)
         return replace(
             self,
             thresholds=chosen,
@@ -144,6 +149,7 @@ class Reading:
         columns, rows = shape[self.geometry.axes[2]], shape[self.geometry.axes[1]]
         count = len(self.probability) // self.phases
         gate, positive = self.gate_probability, self.positive
+        cine = measure_cine(self.masks, self.spacing, self.phases)
         return {
             "schema": SCHEMA,
             "source": self.source,
@@ -154,7 +160,7 @@ class Reading:
             "size": [rows, columns],
             "spacing_mm": list(self.spacing) if self.spacing else None,
             "phases": self.phases,
-            "warnings": self.warnings,
+            "warnings": [*self.warnings, *(cine or {}).get("doubts", [])],
             "slices": [self._slice_dict(index, count, gate, positive) for index in range(len(self.probability))],
             "volumes": [
                 {
@@ -163,7 +169,7 @@ class Reading:
                 }
                 for phase in range(self.phases)
             ],
-            "cine": measure_cine(self.masks, self.spacing, self.phases),
+            "cine": cine,
         }
 
     def _slice_dict(self, index: int, count: int, gate: np.ndarray | None, positive: np.ndarray) -> SliceFacts:

@@ -18,6 +18,7 @@ THRESHOLDS = {
     "slice_threshold": 0.5,
     "mask_threshold": 0.5,
     "smallest_lesion": 0,
+    "largest_component": False,
     "temperature": 1.0,
     "mask_weight": 0.0,
 }
@@ -94,6 +95,17 @@ def remove_small_components(mask: np.ndarray, smallest: int) -> np.ndarray:
                 regions, _ = ndimage.label(part, np.ones((3, 3)))
                 sizes = np.bincount(regions.ravel())
                 part &= sizes[regions] >= smallest
+    return mask
+
+
+def keep_largest_component(mask: np.ndarray, phases: int = 1) -> np.ndarray:
+    """Clear, in place, all but the largest 3-D region of each phase of a mask (T * S, H, W); corners connect."""
+    for volume in mask.reshape(phases, -1, *mask.shape[-2:]):
+        if volume.any():
+            part = volume[:, *_box(volume.any(axis=0))]
+            regions, count = ndimage.label(part, np.ones((3, 3, 3)))
+            if count > 1:
+                part &= regions == 1 + np.bincount(regions.ravel())[1:].argmax()
     return mask
 
 

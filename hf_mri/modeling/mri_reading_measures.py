@@ -9,6 +9,12 @@ from scipy import ndimage
 from scipy.spatial.distance import pdist
 
 VENTRICLES = ("left ventricle", "right ventricle")
+MYOCARDIUM = "myocardium"
+DENSITY = 1.05  # of heart muscle, g/mL
+# What no heart does, so that the outlines must be wrong: percent of the filled chamber that a beat pumps out, and how
+# much of it may come or go from one time point to the next, of 25 a beat; fewer time points lie further apart.
+EJECTION_RANGE = (5.0, 90.0)
+LARGEST_STEP, USUAL_PHASES = 0.2, 25
 
 
 def measure_slice(mask: np.ndarray, spacing: tuple | None) -> dict[str, Any]:
@@ -62,6 +68,8 @@ def _diameter(region: np.ndarray, spacing: tuple[float, float]) -> float:
 def measure_cine(masks: dict[str, np.ndarray], spacing: tuple | None, phases: int) -> dict[str, Any] | None:
     """Volumes over time; with a left ventricle, end diastole (largest), end systole (smallest) and ejection fraction.
 
+    A chamber whose volumes no heart has gets no figures; `doubts` then says why.
+
     Args:
         masks: by label (T * S, H, W), time point after time point.
     """
@@ -73,19 +81,53 @@ def measure_cine(masks: dict[str, np.ndarray], spacing: tuple | None, phases: in
     }
     cine["voxels_by_phase"] = {label: [int(n) for n in counts] for label, counts in voxels.items()}
     left = voxels.get(VENTRICLES[0])
-    if left is None or not left.any():
+    if left is None:
         return cine
+    if not left.any():
+        return cine | {"doubts": ["no heart was found: no left ventricle at any time"]}
     diastole, systole = int(left.argmax()), int(left.argmin())
     cine |= {"end_diastole_phase": diastole, "end_systole_phase": systole}
-    for label in VENTRICLES:
-        if label in voxels and voxels[label][diastole]:
-            full, empty = int(voxels[label][diastole]), int(voxels[label][systole])
-            cine[label] = {
-                "edv_ml": _milliliters(full, spacing),
-                "esv_ml": _milliliters(empty, spacing),
-                "ef_percent": round(100 * (full - empty) / full, 1),
-            }
+    doubts = {label: doubt_volumes(voxels[label], diastole, systole) for label in VENTRICLES if label in voxels}
+    cine["doubts"] = [f"{label}: {doubt}" for label, found in doubts.items() for doubt in found]
+    if doubts[VENTRICLES[0]]:  # it says when the heart is full, so nothing else can be measured without it
+        return cine
+    for label, found in doubts.items():
+        if not found:
+            cine[label] = _measure_chamber(*voxels[label][[diastole, systole]].tolist(), spacing)
+    mass = _milliliters(int(voxels.get(MYOCARDIUM, np.zeros(phases))[diastole]), spacing)
+    if mass:
+        cine["myocardium_g"] = round(DENSITY * mass, 3)
     return cine
+
+
+def doubt_volumes(voxels: np.ndarray, diastole: int, systole: int) -> list[str]:
+    """Say what is wrong with a chamber's volumes over time (T,); nothing where they can be a heart's."""
+    full, empty = int(voxels[diastole]), int(voxels[systole])
+    if not full:
+        return ["not found at end diastole"]
+    doubts = []
+    ejected = 100 * (full - empty) / full
+    low, high = EJECTION_RANGE
+    if not low <= ejected <= high:
+        doubts.append(f"an ejection fraction of {ejected:.0f} % is outside {low:g} to {high:g} %, not to be believed")
+    steps = np.abs(np.diff(voxels, append=voxels[0])) / max(1, voxels.max())  # the last phase is followed by the first
+    jump = int(steps.argmax())
+    if steps[jump] > LARGEST_STEP * max(1.0, USUAL_PHASES / len(voxels)):
+        after = (jump + 1) % len(voxels)
+        doubts.append(
+            f"its volume jumps by {100 * steps[jump]:.0f} % between time points {jump + 1} and {after + 1}, as no "
+            "heart's does"
+        )
+    return doubts
+
+
+def _measure_chamber(full: int, empty: int, spacing: tuple | None) -> dict[str, float | None]:
+    return {
+        "edv_ml": _milliliters(full, spacing),
+        "esv_ml": _milliliters(empty, spacing),
+        "sv_ml": _milliliters(full - empty, spacing),
+        "ef_percent": round(100 * (full - empty) / full, 1),
+    }
 
 
 def _milliliters(voxels: int, spacing: tuple | None) -> float | None:

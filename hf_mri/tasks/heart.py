@@ -65,7 +65,15 @@ def score_heart(rows: list[Any], agree: Agree) -> dict[str, Any] | None:
         part, key = name.split("_")
         pairs = np.array([patient[name] for patient in values.values()])
         summary.setdefault(part, {})[key] = agree(*pairs.T) | {"patients": len(pairs)}
-    return summary | {"table": _make_table(measured), "per_patient": values}
+    table = _make_table(measured)
+    cells = [cell for phases in table.values() for cell in phases.values()]
+    summary |= {
+        "table": table,
+        "mean_dice": float(np.mean([cell["dice"] for cell in cells])),
+        "lowest_dice": min(cell["lowest_dice"] for cell in cells),
+    }
+    groups = _compare_groups(measured, values, agree)
+    return summary | ({"by_group": groups} if groups else {}) | {"per_patient": values}
 
 
 def tabulate(found: dict[str, Any]) -> list[Table]:
@@ -77,13 +85,38 @@ def tabulate(found: dict[str, Any]) -> list[Table]:
         if key in found.get(part, {})
     ]
     header = ("measure", "correlation", "bias", "limits of agreement", "mean absolute error")
-    columns = {"dice": "Dice {}", "hd": "HD {}, mm", "hd95": "HD95 {}, mm"}
-    outlines = [
-        [label, *(phases.get(phase, {}).get(name) for phase in PHASES for name in columns)]
+    return [*_tabulate_outlines(found), Table(header, measures), *_tabulate_groups(found)]
+
+
+def _tabulate_outlines(found: dict[str, Any]) -> list[Table]:
+    columns = {"dice": "Dice", "lowest_dice": "lowest Dice", "hd95": "HD95, mm", "hd": "HD, mm"}
+    rows = [
+        [f"{label}, {phase}", *(cell.get(name) for name in columns)]
         for label, phases in found.get("table", {}).items()
+        for phase, cell in phases.items()
     ]
-    names = [words.format(phase) for phase in PHASES for words in columns.values()]
-    return [Table(header, measures), *([Table(("structure", *names), outlines)] if outlines else [])]
+    if not rows:
+        return []
+    rows.append(["mean of all, lowest of all", found.get("mean_dice"), found.get("lowest_dice"), None, None])
+    return [Table(("structure and phase", *columns.values()), rows)]
+
+
+def _tabulate_groups(found: dict[str, Any]) -> list[Table]:
+    groups = found.get("by_group", {})
+    if not groups:
+        return []
+    labels = list(next(iter(groups.values()))["dice"])
+    figures = {"bias": "bias", "limits": "limits", "mean_absolute_error": "mean absolute error"}
+    rows = [
+        [
+            f"{name} ({group['patients']} patients)",
+            *(group["dice"].get(label) for label in labels),
+            *(group.get("lv_ef", {}).get(figure) for figure in figures),
+        ]
+        for name, group in groups.items()
+    ]
+    header = ("group", *(f"Dice, {label}" for label in labels), *(f"LVEF {words}" for words in figures.values()))
+    return [Table(header, rows)]
 
 
 def pick_tiles(found: dict[str, Any]) -> list[tuple[str, float]]:
@@ -130,8 +163,27 @@ def _make_table(rows: list[Any]) -> dict[str, Any]:
     for phases in table.values():
         for phase, cell in phases.items():
             known = {name: values for name, values in cell.items() if not np.all(np.isnan(values))}
-            phases[phase] = {name: float(np.nanmean(values)) for name, values in known.items()}
+            means = {name: float(np.nanmean(values)) for name, values in known.items()}
+            phases[phase] = means | {"lowest_dice": float(min(cell["dice"]))}
     return table
+
+
+def _compare_groups(rows: list[Any], values: dict[str, dict[str, list[float]]], agree: Agree) -> dict[str, Any]:
+    """Dice of each structure, and ejection fractions and mass against the truth, by clinical group."""
+    groups: dict[str, list[Any]] = {}
+    for row in rows:
+        if "group" in row.columns:
+            groups.setdefault(str(row.columns["group"]), []).append(row)
+    found = {}
+    for group, members in sorted(groups.items()):
+        patients = [values[name] for name in sorted({row.patient for row in members}) if name in values]
+        dice = {label: float(np.mean([row.labels[label].volume_dice for row in members])) for label in rows[0].labels}
+        found[group] = {"patients": len(patients), "dice": dice} | {
+            measure: agree(*np.array([patient[measure] for patient in patients]).T) | {"patients": len(patients)}
+            for measure in ("lv_ef", "rv_ef", f"{MYOCARDIUM}_mass")
+            if patients and measure in patients[0]
+        }
+    return found
 
 
 def _plot_fraction(chamber: str, label: str) -> Agreement:

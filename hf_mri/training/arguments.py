@@ -68,12 +68,16 @@ class TrainingArguments:
     decoder_kernel_size: int = option(1, "Kernel of the first convolution of each decoder block, 1 or 3")
     decoder_channels: list[int] = option([], "Widths of the decoder, deepest first; empty takes the model's default")
     deep_supervision: bool = option(False, "Add losses at two coarser levels of the decoder")
+    largest_component: bool = option(False, "Segmenter: keep only the largest 3-D region of each label and phase")
     dropout: float = option(0.2, "Dropout before the classifier's head")
     loss: str = option("cross_entropy_dice", "Segmentation loss", CHOICES["loss"])
     label_smoothing: float = option(0.0, "Label smoothing of the classifier")
 
     # Pixels.
     image_size: int = option(256, "Height and width that slices are resized to")
+    pixel_spacing: float | None = option(
+        None, "Resample slices to so many mm between pixels, then crop or pad them to image_size"
+    )
     neighbors: int = option(0, "Slices before and after that become channels (2.5-D)")
     scope: str = option("volume", "Intensity statistics of the whole volume or of the slice", CHOICES["scope"])
     percentiles: list[float] = option([0.0, 99.5], "Window of the intensities, in percentiles")
@@ -94,6 +98,7 @@ class TrainingArguments:
     bias_field: float = option(0.2, "Largest strength of a smooth bias field")
     drop_channel: float = option(0.1, "Chance that one sequence is replaced by another, as where it was not scanned")
     crop: int = option(0, "Segmenter: train on random square windows of so many pixels, 0 on whole slices")
+    crop_reach: float = option(1.0, "How far windows stray from the middle: 1 up to the border, 0 not at all")
 
     # Optimization.
     optimizer: str = option("adamw", "Optimizer", CHOICES["optimizer"])

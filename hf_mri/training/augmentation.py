@@ -30,6 +30,7 @@ class Augmentation:
     bias_field: float = 0.0
     drop_channel: float = 0.0
     crop: int = 0
+    crop_reach: float = 1.0
 
     @classmethod
     def from_arguments(cls, arguments, **other) -> "Augmentation":
@@ -79,7 +80,7 @@ class Augmentation:
         zoom = torch.exp(uniform(math.log1p(self.scale))) * share
         mirror_x = 1.0 - 2.0 * (torch.rand(batch, generator=generator) < self.flip)
         mirror_y = 1.0 - 2.0 * (torch.rand(batch, generator=generator) < self.flip_vertical)
-        reach = 2 * self.shift + 1 - share
+        reach = 2 * self.shift + (1 - share) * self.crop_reach
         shift = torch.stack([uniform(reach), uniform(reach)], dim=-1)
         cosine, sine, slant = torch.cos(angle), torch.sin(angle), torch.tan(shear)
         rows = torch.stack(

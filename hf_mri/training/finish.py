@@ -43,7 +43,7 @@ def store_predictions(accelerator, arguments, task: str, model, processor, data:
     """Keep what the model says about each validation volume, before any threshold, at the data set's own size."""
     volumes = data.rows.volumes_of(data.validation)
     for index, logits in predict_volumes(model, data.rows, volumes, processor, accelerator):
-        truth = data.stored_truth(index)
+        truth, facts = data.stored_truth(index), data.facts(index[0])
         mask_logit = gate_logit = peak_logit = None
         if task == "classify":
             gate_logit = (logits[:, 1] - logits[:, 0]).cpu().numpy()
@@ -56,11 +56,11 @@ def store_predictions(accelerator, arguments, task: str, model, processor, data:
                 target_sizes=[truth.shape[-2:]] * len(logits),
                 return_probabilities=True,
                 problem_type=data.entry.problem_type,
+                spacings=[facts["spacing"]] * len(logits),
             )
             probability = torch.stack(fitted).clamp(1e-7, 1 - 1e-7)
             logits = probability.logit() if overlapping else probability.log()
             mask_logit = to_mask_logit(logits.cpu().numpy(), data.entry.problem_type)
-        facts = data.facts(index[0])
         case = StoredCase(
             patient=facts.pop("patient"),
             volume=facts.pop("volume"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from hf_mri.modeling.mri_engine import has_fast_bfloat16
+from hf_mri.modeling.mri_engine import gains_by_bfloat16, has_fast_bfloat16
 
 RECORDED = (
     "hf_mri",
@@ -29,7 +29,7 @@ def choose_precision(wanted: str) -> str:
         return wanted
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-    return "bf16" if has_fast_bfloat16() else "no"
+    return "bf16" if gains_by_bfloat16() else "no"
 
 
 def choose_algorithms(deterministic: bool) -> None:

@@ -21,6 +21,7 @@ def build_processor(arguments: TrainingArguments, entry: DatasetEntry) -> MriIma
     """Return the processor that the options ask for; ImageNet weights set its mean and deviation later."""
     return MriImageProcessor(
         size={"height": arguments.image_size, "width": arguments.image_size},
+        pixel_spacing=arguments.pixel_spacing,
         num_channels=entry.num_channels,
         neighbors=arguments.neighbors,
         scope=arguments.scope,
@@ -62,6 +63,7 @@ def build_model(
             decoder_kernel_size=arguments.decoder_kernel_size,
             deep_supervision=arguments.deep_supervision,
             loss=arguments.loss,
+            largest_component=arguments.largest_component,
             id2label=dict(entry.id2label),
             problem_type=entry.problem_type,
             **shared,

@@ -119,7 +119,8 @@ def _decode(table, processor, paths: list[Path], progress: bool) -> None:
             waiting.setdefault(volume, {})[row] = pictures
             if len(waiting[volume]) < len(members[volume]):
                 continue
-            rows, images, masks = _prepare(alone, waiting.pop(volume), frame["slice"].to_numpy())
+            spacing = frame["spacing"].iat[row]
+            rows, images, masks = _prepare(alone, waiting.pop(volume), frame["slice"].to_numpy(), spacing)
             _check_labels(masks, volume, table)
             if not arrays:
                 for path, array, kind in zip(aside, (images, masks), (np.float16, np.uint8), strict=True):
@@ -154,11 +155,21 @@ def _read_ahead(pool: ThreadPoolExecutor, pictures, limit: int):
         yield queue.popleft().result()
 
 
-def _prepare(processor, pictures: dict, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _prepare(
+    processor, pictures: dict, positions: np.ndarray, spacing: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Window and resize one volume, its slices in order, since statistics may come from the whole of it."""
     rows = np.array(sorted(pictures, key=lambda row: positions[row]))
     images, masks = zip(*(pictures[row] for row in rows), strict=True)
-    batch = processor(list(images), list(masks), volume_ids=[0] * len(rows), do_normalize=False, return_tensors="np")
+    spacings = [None if spacing is None else spacing.tolist()] * len(rows)
+    batch = processor(
+        list(images),
+        list(masks),
+        volume_ids=[0] * len(rows),
+        spacings=spacings,
+        do_normalize=False,
+        return_tensors="np",
+    )
     return rows, batch["pixel_values"], batch["labels"].astype(np.uint8)
 
 

@@ -27,6 +27,7 @@ from hf_mri.training.models import build_model, build_optimizer, build_processor
 from hf_mri.training.progress import RunDisplay
 from hf_mri.training.sampling import draw_epoch, make_generator
 from hf_mri.training.schedule import Budget, Progress, note_validation, set_rates
+from hf_mri.training.strided import speed_up_strided
 from hf_mri.training.validation import validate
 
 
@@ -70,6 +71,8 @@ def train_stage(accelerator: Accelerator, arguments: TrainingArguments, task: st
     # Model, its moving average, and augmentation.
     model = build_model(arguments, task, table.entry, processor)
     average = make_average(model, arguments.ema, accelerator.device)
+    if accelerator.device.type == "cpu":
+        speed_up_strided(model)
     augment = Augmentation.from_arguments(arguments, crop=arguments.crop if task == "segment" else 0)
     stand_in = table.entry.task.stand_in_channel(table.entry.num_channels)
 

@@ -6,7 +6,7 @@ import pytest
 
 from hf_mri.data.dataset_folder import assign_splits
 from hf_mri.data.empty_slices import choose_rows
-from hf_mri.data.splits import make_folds, split_patients
+from hf_mri.data.splits import find_people, make_folds, split_patients
 
 
 def make_rows(patients: int = 60, slices: int = 10, seed: int = 0) -> pd.DataFrame:
@@ -123,3 +123,26 @@ def test_empty_slices_are_kept_dropped_or_thinned():
     for wrong in ("some", 2.0, -0.1):
         with pytest.raises(ValueError, match=f"--empty {wrong}"):
             choose_rows(rows, wrong)
+
+
+def test_two_names_for_one_scan_stay_together():
+    rows = make_rows(20)
+    rows["pixels"] = rows["patient"] + rows["slice"].astype(str)
+    rows["picture"] = [np.ones(4, np.int8)] * len(rows)
+    for one, other in (("P002", "P011"), ("P011", "P015")):  # 2 is 11 by one slice, 11 is 15 by another
+        row, copy = rows["patient"].eq(one).idxmax() + (one > "P005"), rows["patient"].eq(other).idxmax() + 2
+        rows.loc[copy, "pixels"] = rows.loc[row, "pixels"]
+    people = find_people(rows)
+    assert people[["P002", "P011", "P015"]].tolist() == ["P002"] * 3
+    assert people.nunique() == 18
+    held = [set(fold) for fold in make_folds(rows, 5)]
+    assert sorted(name for fold in held for name in fold) == sorted(rows["patient"].unique())
+    assert any({"P002", "P011", "P015"} <= fold for fold in held)
+    splits = split_patients(rows).groupby(rows["patient"]).first()
+    assert splits[["P002", "P011", "P015"]].nunique() == 1
+
+
+def test_blank_pictures_make_nobody_the_same():
+    rows = make_rows(6)
+    rows["pixels"], rows["picture"] = "blank", [np.zeros(4, np.int8)] * len(rows)
+    assert find_people(rows).nunique() == 6

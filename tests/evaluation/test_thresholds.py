@@ -114,3 +114,26 @@ def test_overlapping_labels_and_exclusive_ones_are_told_apart() -> None:
     assert both.predicted["b"].all()
     assert one.predicted["a"].all()
     assert not one.predicted["b"].any()
+
+
+def test_where_only_the_largest_component_counts_the_table_and_the_reading_agree() -> None:
+    case = make_stored(3)
+    table = tabulate_case(case, largest_component=True)
+    everything = tabulate_case(case)
+    assert (table.predicted <= everything.predicted[..., :1]).all()
+    assert (table.predicted < everything.predicted[..., :1]).any()
+    for row in (0, 8, 16):
+        thresholds = THRESHOLDS | {
+            "gate_threshold": 0.0,
+            "mask_threshold": float(MASK_THRESHOLDS[row]),
+            "smallest_lesion": 0,
+            "largest_component": True,
+        }
+        (applied,) = apply_thresholds([case], thresholds)
+        for index, label in enumerate(case.labels):
+            found = applied.predicted[label]
+            assert (table.predicted[:, index, row] == np.count_nonzero(found, axis=(1, 2))[:, None]).all()
+            right = np.count_nonzero(found & case.truth[:, index], axis=(1, 2))
+            assert (table.overlap[:, index, row] == right[:, None]).all()
+    config = SimpleNamespace(**THRESHOLDS | {"largest_component": True})
+    assert choose_thresholds([case], config)["smallest_lesion"] == 0

@@ -348,3 +348,106 @@ def test_bad_companions_are_refused():
 def test_bad_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         MriImageProcessor(**settings)
+
+
+def make_disc(height: int, width: int, spacing: tuple[float, float], radius: float) -> np.ndarray:
+    """A disc of a radius in mm around the middle of a slice, 0 or 1."""
+    rows, columns = np.mgrid[:height, :width]
+    rows, columns = (rows + 0.5 - height / 2) * spacing[0], (columns + 0.5 - width / 2) * spacing[1]
+    return (np.hypot(rows, columns) < radius).astype(np.uint8)
+
+
+def answer(labels: torch.Tensor, num_labels: int = 2) -> SimpleNamespace:
+    """A model's answer that is sure of these labels (B, H, W)."""
+    return SimpleNamespace(logits=20.0 * torch.nn.functional.one_hot(labels, num_labels).permute(0, 3, 1, 2).float())
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "spacing"),
+    [
+        (64, 64, (1.5, 1.5)),  # as large as the network's view
+        (41, 133, (1.5, 0.9)),  # lower and wider than it, pixels that are not square
+        (200, 155, (0.7, 0.7)),
+        (39, 38, (1.9, 1.9)),
+        (300, 301, (1.0, 1.0)),  # far larger than it
+    ],
+)
+def test_one_spacing_there_and_back(height: int, width: int, spacing: tuple[float, float]):
+    processor = MriImageProcessor(size={"height": 64, "width": 64}, pixel_spacing=1.5, num_channels=1)
+    disc = make_disc(height, width, spacing, 22)
+    batch = processor(disc * 200, disc, spacings=[spacing], do_normalize=False, return_tensors="pt")
+    assert batch["pixel_values"].shape == (1, 1, 64, 64)
+    area = batch["labels"].sum().item() * 1.5**2
+    assert area == pytest.approx(np.pi * 22**2, rel=0.05)
+    assert ((batch["pixel_values"][0, 0] > 0.5) != batch["labels"][0]).float().mean() < 0.02
+    (back,) = processor.post_process_semantic_segmentation(
+        answer(batch["labels"]), target_sizes=[(height, width)], spacings=[spacing]
+    )
+    assert back.shape == (height, width)
+    assert 2 * (back.numpy() & disc).sum() / (back.sum() + disc.sum()) > 0.96
+
+
+def test_what_was_cropped_away_is_background():
+    for problem_type in ("single_label_classification", "multi_label_classification"):
+        processor = MriImageProcessor(
+            size={"height": 10, "width": 10}, pixel_spacing=1.0, num_channels=1, problem_type=problem_type
+        )
+        outputs = SimpleNamespace(logits=torch.stack([torch.full((10, 10), -9.0), torch.full((10, 10), 9.0)])[None])
+        (found,) = processor.post_process_semantic_segmentation(
+            outputs, target_sizes=[(20, 30)], spacings=[(1, 1)], return_probabilities=True
+        )
+        assert (found[1] > 0.9).sum() == 100
+        assert found[1, 5:15, 10:20].min() > 0.9
+        outside = found[1] < 0.9
+        assert (found[1][outside] == 0).all()
+        assert (found[0][outside] == (problem_type == "single_label_classification")).all()
+
+
+def test_without_spacing_a_slice_is_taken_at_the_models_own():
+    processor = MriImageProcessor(size={"height": 32, "width": 32}, pixel_spacing=1.5, num_channels=1)
+    image = make_slice(50, 21, channels=None)
+    expected = prepare(processor, image, spacings=[(1.5, 1.5)])
+    for spacings in (None, [None]):
+        assert torch.equal(prepare(processor, image, spacings=spacings), expected)
+    values = prepare(processor, image, do_normalize=False)[0, 0]
+    assert (values[:, :6] == 0).all()
+    assert (values[:, 27:] == 0).all()
+    low, high = np.percentile(image, (0, 99.5))
+    assert np.allclose(values[:, 6:27], ((image[9:41] - low) / (high - low)).clip(0, 1), atol=1e-5)
+
+
+def test_neighbors_at_one_spacing():
+    processor = MriImageProcessor(
+        size={"height": 16, "width": 16}, pixel_spacing=2.0, neighbors=1, scope="volume", num_channels=1
+    )
+    slices = [make_slice(20, 24, channels=None) for _ in range(3)]
+    volume = {"volume_ids": [0] * 3, "spacings": [(1.0, 1.5, 8.0)] * 3}
+    values = prepare(processor, slices, **volume)
+    assert values.shape == (3, 3, 16, 16)
+    assert torch.equal(values[0, 2], values[1, 1])
+    assert torch.equal(prepare(processor, slices, share_neighbors=True, **volume), values)
+
+
+def test_a_spacing_that_is_none_says_so():
+    processor = MriImageProcessor(size=SIZE, pixel_spacing=1.5, num_channels=1)
+    with pytest.raises(ValueError, match="1 spacings for 2 slices"):
+        processor([make_slice(channels=None)] * 2, spacings=[(1, 1)])
+    with pytest.raises(ValueError, match="give mm between rows"):
+        processor(make_slice(channels=None), spacings=[(1, 0)])
+    with pytest.raises(ValueError, match="different spacings"):
+        MriImageProcessor(size=SIZE, pixel_spacing=1.5, num_channels=1, scope="volume")(
+            [make_slice(channels=None)] * 2, volume_ids=[0, 0], spacings=[(1, 1), (2, 2)]
+        )
+    with pytest.raises(ValueError, match="pixel_spacing must be in mm"):
+        MriImageProcessor(size_divisor=32, pixel_spacing=1.5)
+    with pytest.raises(ValueError, match="pixel_spacing must be in mm"):
+        MriImageProcessor(pixel_spacing=-1)
+
+
+def test_spacing_stays_out_of_the_settings_of_those_who_do_not_resample(tmp_path):
+    plain = MriImageProcessor(size=SIZE)
+    assert "pixel_spacing" not in plain.to_dict()
+    image = make_slice(33, 20)
+    assert torch.equal(prepare(plain, image, spacings=[(0.3, 4)]), prepare(plain, image))
+    MriImageProcessor(size=SIZE, pixel_spacing=1.25).save_pretrained(tmp_path)
+    assert MriImageProcessor.from_pretrained(tmp_path).pixel_spacing == 1.25

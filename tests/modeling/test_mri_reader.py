@@ -14,7 +14,7 @@ from PIL import Image
 
 from hf_mri import MriImageProcessor, Reader, ResUNetConfig, ResUNetForSemanticSegmentation, read_scan
 from hf_mri.modeling.mri_engine import TorchEngine, pick_dtype
-from hf_mri.modeling.mri_reading_decisions import remove_small_components
+from hf_mri.modeling.mri_reading_decisions import keep_largest_component, remove_small_components
 from hf_mri.modeling.mri_scan_errors import ScanError
 from tests.modeling.phantom_files import head, write_nifti
 from tests.modeling.test_mri_scan_geometry import turn
@@ -368,3 +368,39 @@ def test_a_folder_without_a_model_says_where_one_is(tmp_path):
     (tmp_path / "bundle").mkdir()  # as in a training run
     with pytest.raises(OSError, match=r"holds no model; give .*bundle$"):
         Reader.from_pretrained(tmp_path)
+
+
+def test_a_scan_is_resampled_to_the_models_spacing_and_said_where_it_has_none(heart_segmenter):
+    processor = MriImageProcessor(size={"height": 64, "width": 64}, pixel_spacing=1.5, num_channels=1)
+    reader = Reader(heart_segmenter, processor, dtype="float32")
+    scan = head(3, 90, 71)
+    known, unknown = reader(scan, spacing=(1.0, 1.2, 8.0)), reader(scan)
+    assert known.warnings == []
+    assert [line for line in unknown.warnings if "taken as 1.5 mm" in line]
+    batch = processor(list(scan), volume_ids=[0] * 3, spacings=[(1.0, 1.2)] * 3, return_tensors="pt")
+    with torch.inference_mode():
+        outputs = heart_segmenter(**batch)
+    masks = processor.post_process_semantic_segmentation(
+        outputs, target_sizes=[(90, 71)] * 3, spacings=[(1.0, 1.2)] * 3
+    )
+    for index, label in reader.foreground.items():
+        assert known.masks[label].shape == (3, 90, 71)
+        assert (known.masks[label] != np.stack([mask == index for mask in masks])).mean() < 1e-3
+
+
+def test_only_the_largest_region_of_each_label_and_phase(heart_segmenter, processor, monkeypatch):
+    scan = head(3, 40, 48)
+    keeping = Reader(heart_segmenter, processor, dtype="float32", keep_probabilities=True)
+    everything = keeping(scan)
+    monkeypatch.setattr(heart_segmenter.config, "largest_component", True)
+    reading = keeping(scan)
+    again = everything.at(largest_component=True)
+    assert any((everything.masks[label] != mask).any() for label, mask in reading.masks.items())
+    for label, mask in reading.masks.items():
+        np.testing.assert_array_equal(mask, keep_largest_component(everything.masks[label].copy()))
+        np.testing.assert_array_equal(mask, again.masks[label])
+        np.testing.assert_array_equal(reading.at(largest_component=False).masks[label], everything.masks[label])
+    assert reading.to_dict()["thresholds"]["largest_component"] is True
+    plain = Reader(heart_segmenter, processor, dtype="float32")(scan)
+    with pytest.raises(ValueError, match="all components again"):
+        plain.at(largest_component=False)

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import re
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import nibabel
@@ -17,6 +19,7 @@ from hf_mri import Reading, read_scan
 from hf_mri.modeling.mri_reading_decisions import (
     foreground_masks,
     highest_foreground_logit,
+    keep_largest_component,
     remove_small_components,
     slice_probability,
 )
@@ -106,10 +109,49 @@ def test_a_cine_gives_ejection_fraction():
     cine = measure_cine({"left ventricle": left, "right ventricle": right}, (2.0, 2.0, 10.0), 3)
     assert (cine["end_diastole_phase"], cine["end_systole_phase"]) == (0, 1)
     # 100 voxels of 40 mm3 are 4 ml, 40 are 1.6 ml; (100 - 40) / 100.
-    assert cine["left ventricle"] == {"edv_ml": 4.0, "esv_ml": 1.6, "ef_percent": 60.0}
-    assert cine["right ventricle"] == {"edv_ml": 3.2, "esv_ml": 2.4, "ef_percent": 25.0}
+    assert cine["left ventricle"] == {"edv_ml": 4.0, "esv_ml": 1.6, "sv_ml": 2.4, "ef_percent": 60.0}
+    assert cine["right ventricle"] == {"edv_ml": 3.2, "esv_ml": 2.4, "sv_ml": 0.8, "ef_percent": 25.0}
     assert cine["ml_by_phase"]["left ventricle"] == [4.0, 1.6, 2.4]
+    assert cine["doubts"] == []
+    assert "myocardium_g" not in cine
+    muscle = measure_cine({"left ventricle": left, "myocardium": right}, (2.0, 2.0, 10.0), 3)
+    assert muscle["myocardium_g"] == pytest.approx(1.05 * 3.2)
     assert measure_cine({"left ventricle": left}, None, 1) is None
+
+
+def make_beat(counts: list[int]) -> np.ndarray:
+    """A chamber (T, H, W) of so many voxels at each time point."""
+    return np.array([np.arange(400).reshape(20, 20) < count for count in counts])
+
+
+def test_volumes_that_no_heart_has_are_doubted_and_not_measured():
+    beat = [round(300 - 90 * (1 - np.cos(2 * np.pi * t / 25))) for t in range(25)]
+    left = {"left ventricle": make_beat(beat)}
+    good = measure_cine(left, (1, 1, 10), 25)
+    assert good["doubts"] == []
+    assert good["left ventricle"]["ef_percent"] == pytest.approx(60, abs=0.5)
+    broken = measure_cine(left | {"right ventricle": make_beat([*beat[:7], 20, *beat[8:]])}, (1, 1, 10), 25)
+    assert "left ventricle" in broken
+    assert "right ventricle" not in broken
+    assert re.match(
+        r"right ventricle: its volume jumps by \d+ % between time points [78] and [89]", broken["doubts"][0]
+    )
+    still = measure_cine({"left ventricle": make_beat([300] * 24 + [299])}, (1, 1, 10), 25)
+    assert "left ventricle" not in still
+    assert "ejection fraction of 0 % is outside 5 to 90 %" in still["doubts"][0]
+    nothing = measure_cine({"left ventricle": make_beat([0] * 25)}, (1, 1, 10), 25)
+    assert nothing["doubts"] == ["no heart was found: no left ventricle at any time"]
+    right = measure_cine(left | {"right ventricle": make_beat([0] * 25)}, (1, 1, 10), 25)
+    assert right["doubts"] == ["right ventricle: not found at end diastole"]
+    # End diastole and end systole alone lie far apart: no jump is seen in them.
+    assert measure_cine({"left ventricle": make_beat([300, 120])}, None, 2)["doubts"] == []
+
+
+def test_what_is_doubted_is_among_the_warnings():
+    reading = make_reading()
+    masks = {"left ventricle": np.zeros_like(reading.masks["tumor"])}
+    answer = replace(reading, masks=masks, phases=2).to_dict()
+    assert answer["warnings"] == [*reading.warnings, "no heart was found: no left ventricle at any time"]
 
 
 def test_the_slices_probability_joins_gate_and_mask():
@@ -151,6 +193,17 @@ def test_small_regions_are_removed_in_each_slice():
     assert remove_small_components(mask.copy(), 2).sum() == 8
     assert remove_small_components(mask.copy(), 3).sum() == 6
     assert remove_small_components(mask.copy(), 7).sum() == 0
+
+
+def test_the_largest_region_reaches_through_the_slices_of_its_phase():
+    mask = np.zeros((4, 6, 6), bool)  # two phases of two slices
+    mask[0, :2, :2] = mask[1, 2, 2] = True  # five that touch at a corner through the slices
+    mask[1, 4:, 2:4] = True  # four
+    mask[2, 0, 0] = mask[3, 5, 4:] = True  # one and two
+    kept = keep_largest_component(mask.copy(), phases=2)
+    assert [int(page.sum()) for page in kept] == [4, 1, 0, 2]
+    assert (kept <= mask).all()
+    assert keep_largest_component(np.zeros((2, 3, 3), bool)).sum() == 0
 
 
 def test_thresholds_move_without_the_model():

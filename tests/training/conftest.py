@@ -36,6 +36,12 @@ def overlapping_phantom(tmp_path_factory) -> Path:
     return make_phantom("uw-madison", tmp_path_factory.mktemp("data") / "gi", patients=6, size=48, slices=6)
 
 
+@pytest.fixture(scope="session")
+def heart_phantom(tmp_path_factory) -> Path:
+    """Five synthetic hearts of 5 mm between pixels, end diastole and end systole."""
+    return make_phantom("acdc", tmp_path_factory.mktemp("data") / "acdc", patients=5, size=64, slices=4)
+
+
 @pytest.fixture
 def train(phantom, tmp_path):
     """Run train.py's main in this process with a tiny model: `train(task="segment", …)` returns the run folder."""

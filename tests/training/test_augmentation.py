@@ -1,5 +1,6 @@
 from dataclasses import fields
 
+import numpy as np
 import pytest
 import torch
 
@@ -28,7 +29,7 @@ def test_everything_off_changes_nothing(batch):
     assert torch.equal(masks, batch[1])
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Augmentation) if field.name != "crop"])
+@pytest.mark.parametrize("name", [field.name for field in fields(Augmentation) if "crop" not in field.name])
 def test_each_switch_changes_the_images_alone(batch, name):
     augment = Augmentation(**OFF | {name: 10.0 if name in ("rotation", "shear") else 0.9})
     images, _ = augment(*batch, generator(), stand_in=1)
@@ -98,6 +99,16 @@ def test_a_window_shows_a_part_of_the_slice_unchanged_and_every_part_gets_its_tu
         found.add(divmod(round(window[0, 0, 16, 16].item() / 64), 8)[0])
     assert len(found) >= 3
     assert Augmentation(crop=128)(places, None, generator())[0].shape == places.shape
+
+
+def test_windows_stray_no_further_than_their_reach():
+    places = torch.arange(64 * 64.0).view(1, 1, 64, 64)
+    for reach, farthest in ((0.0, 0), (0.5, 8), (1.0, 16)):
+        augment = Augmentation(crop=32, crop_reach=reach)
+        middles = [augment(places, None, generator(seed))[0].mean().item() for seed in range(40)]
+        rows = np.array([divmod(middle, 64)[0] for middle in middles])  # in the middle 31.5: row 31
+        assert abs(rows - 31).max() <= farthest + 1
+        assert abs(rows - 31).max() >= 0.6 * farthest
 
 
 def test_blur_smooths_the_chosen_slices_only(batch):

@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from hf_mri.data.png import decode_picture
 from hf_mri.training.arguments import TrainingArguments
 from hf_mri.training.data import load_training_data, open_table
 from hf_mri.training.models import build_processor
@@ -22,6 +23,22 @@ def test_rows_are_what_the_processor_makes_of_the_volume(phantom, tmp_path, neig
     images, _ = data.rows.batch(volume, torch.device("cpu"))
     # Rows are kept as half floats: steps of 1/2048 at 1, twice that after the division by a deviation of 0.5.
     torch.testing.assert_close(processor.normalize(images), expected["pixel_values"], atol=1.1e-3, rtol=0)
+
+
+def test_rows_at_one_spacing(heart_phantom, tmp_path):
+    table = open_table(str(heart_phantom))
+    options = {"image_size": 48, "pixel_spacing": 4.0, "rows_cache": str(tmp_path)}
+    arguments = TrainingArguments(**options)
+    data = load_training_data(table, build_processor(arguments, table.entry), arguments, progress=False)
+    stored = [decode_picture(mask) for _, mask in table.pictures()]
+    # 64 pixels of 5 mm are 80 of 4 mm, of which the middle 48 stay; the heart keeps its size in mm2.
+    heart = np.array([np.count_nonzero(mask == 3) * 25 for mask in stored])
+    seen = np.array([np.count_nonzero(mask == 3) * 16 for mask in data.rows.masks.numpy()])
+    assert heart.max() > 1000
+    np.testing.assert_allclose(seen, heart, atol=150, rtol=0.1)
+    other = TrainingArguments(**options | {"pixel_spacing": 5.0})
+    load_training_data(table, build_processor(other, table.entry), other, progress=False)
+    assert len(list(tmp_path.glob("*-images.npy"))) == 2  # kept apart
 
 
 def test_a_second_run_maps_the_file_of_the_first(phantom, tmp_path, monkeypatch):

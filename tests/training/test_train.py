@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
+from hf_mri.evaluation.evaluate import read_largest_component
 from hf_mri.evaluation.stored_predictions import load_case
 from hf_mri.training import arguments
 from tests.closeness import assert_same_run
@@ -108,6 +109,21 @@ def test_predictions_are_kept_at_the_size_that_the_spacing_belongs_to(train):
     run = train(task="segment", max_steps=1, image_size=64)
     case = load_case(next((run / "predictions").glob("*.npz")))
     assert case.truth.shape[-2:] == case.mask_logit.shape[-2:] == (48, 48)
+
+
+def test_a_heart_at_one_spacing_is_judged_on_its_own_grid(train, heart_phantom, tmp_path):
+    options = {"pixel_spacing": 4.0, "crop": 32, "crop_reach": 0.5, "largest_component": True, "select": "last"}
+    folder = tmp_path / "cv" / "fold-1-of-1"
+    run = train(task="segment", data=str(heart_phantom), fold="1/2", max_steps=2, output_dir=str(folder), **options)
+    case = load_case(next((run / "predictions").glob("*.npz")))
+    assert case.truth.shape == case.mask_logit.shape == (4, 3, 64, 64)
+    config = json.loads((run / "bundle" / "config.json").read_text())
+    processor = json.loads((run / "bundle" / "preprocessor_config.json").read_text())
+    assert (config["largest_component"], processor["pixel_spacing"]) == (True, 4.0)
+    metrics = json.loads((run / "bundle" / "metrics.json").read_text())
+    assert metrics["model"]["thresholds"]["largest_component"] is True
+    assert set(metrics["cardiac"]["by_group"]) <= {"NOR", "MINF", "DCM", "HCM", "RV"}
+    assert read_largest_component(folder.parent)
 
 
 @pytest.mark.parametrize("tracker", ["tensorboard", "trackio"])
