@@ -63,33 +63,66 @@ def score_heart(rows: list[Any], agree: Agree) -> dict[str, Any] | None:
     summary: dict[str, Any] = {}
     for name in next(iter(values.values())):
         part, key = name.split("_")
-        pairs = np.array([patient[name] for patient in values.values()])
-        summary.setdefault(part, {})[key] = agree(*pairs.T) | {"patients": len(pairs)}
-    return summary | {"table": _make_table(measured), "per_patient": values}
+        summary.setdefault(part, {})[key] = _agree([patient[name] for patient in values.values()], agree)
+    table = _make_table(measured)
+    cells = [cell for phases in table.values() for cell in phases.values()]
+    return summary | {
+        "table": table,
+        "mean_dice": float(np.mean([cell["dice"] for cell in cells])),
+        "lowest_dice": min(cell["lowest_dice"] for cell in cells),
+        "by_group": _compare_groups(measured, values, agree),
+        "per_patient": values,
+    }
 
 
 def tabulate(found: dict[str, Any]) -> list[Table]:
-    """Show how the measures agree with the truth, and how the outlines do at each phase."""
-    measures = [
-        [f"{part}: {words}", *(found[part][key].get(name) for name in ("r", "bias", "limits", "mean_absolute_error"))]
-        for part in (*CHAMBERS, MYOCARDIUM)
-        for key, words in MEASURES.items()
-        if key in found.get(part, {})
-    ]
-    header = ("measure", "correlation", "bias", "limits of agreement", "mean absolute error")
-    columns = {"dice": "Dice {}", "hd": "HD {}, mm", "hd95": "HD95 {}, mm"}
-    outlines = [
-        [label, *(phases.get(phase, {}).get(name) for phase in PHASES for name in columns)]
-        for label, phases in found.get("table", {}).items()
-    ]
-    names = [words.format(phase) for phase in PHASES for words in columns.values()]
-    return [Table(header, measures), *([Table(("structure", *names), outlines)] if outlines else [])]
+    """Show the outlines by structure and phase, the measures against the truth, and both by clinical group."""
+    parts = (_tabulate_outlines(found), _tabulate_measures(found), _tabulate_groups(found.get("by_group", {})))
+    return [table for table in parts if table.rows]
 
 
 def pick_tiles(found: dict[str, Any]) -> list[tuple[str, float]]:
     """Give the correlation of each ventricle's ejection fraction with the truth."""
     fractions = {chamber: found.get(chamber, {}).get("ef", {}) for chamber in CHAMBERS}
     return [(f"{name.upper()} ejection fraction, r", part["r"]) for name, part in fractions.items() if "r" in part]
+
+
+def _tabulate_outlines(found: dict[str, Any]) -> Table:
+    rows: list[list[Any]] = [
+        [f"{label}, {phase}", *(cell.get(key) for key in ("dice", "lowest_dice", "hd95", "hd"))]
+        for label, phases in found.get("table", {}).items()
+        for phase, cell in phases.items()
+    ]
+    whole = [["mean of all, lowest of all", found.get("mean_dice"), found.get("lowest_dice"), None, None]]
+    return Table(("structure and phase", "Dice", "lowest Dice", "HD95, mm", "HD, mm"), rows and rows + whole)
+
+
+def _tabulate_measures(found: dict[str, Any]) -> Table:
+    rows = [
+        [f"{part}: {words}", *_list_agreement(found[part][key], "r")]
+        for part in (*CHAMBERS, MYOCARDIUM)
+        for key, words in MEASURES.items()
+        if key in found.get(part, {})
+    ]
+    return Table(("measure", "correlation", "bias", "limits of agreement", "mean absolute error"), rows)
+
+
+def _tabulate_groups(groups: dict[str, Any]) -> Table:
+    labels = list(next(iter(groups.values()), {}).get("dice", {}))
+    rows = [
+        [
+            f"{name} ({group['patients']} patients)",
+            *(group["dice"][label] for label in labels),
+            *_list_agreement(group.get("lv_ef", {})),
+        ]
+        for name, group in groups.items()
+    ]
+    figures = [f"LVEF {name}, points" for name in ("bias", "limits", "mean absolute error")]
+    return Table(("group", *(f"Dice, {label}" for label in labels), *figures), rows)
+
+
+def _list_agreement(part: dict[str, Any], *first: str) -> list[Any]:
+    return [part.get(name) for name in (*first, "bias", "limits", "mean_absolute_error")]
 
 
 def _measure_ventricle(beat: dict[str, Any]) -> list[Measure]:
@@ -130,8 +163,31 @@ def _make_table(rows: list[Any]) -> dict[str, Any]:
     for phases in table.values():
         for phase, cell in phases.items():
             known = {name: values for name, values in cell.items() if not np.all(np.isnan(values))}
-            phases[phase] = {name: float(np.nanmean(values)) for name, values in known.items()}
+            means = {name: float(np.nanmean(values)) for name, values in known.items()}
+            phases[phase] = means | {"lowest_dice": float(min(cell["dice"]))}
     return table
+
+
+def _compare_groups(rows: list[Any], values: dict[str, dict[str, list[float]]], agree: Agree) -> dict[str, Any]:
+    """Dice of each structure, and ejection fractions and mass against the truth, by clinical group."""
+    groups: dict[str, list[Any]] = {}
+    for row in rows:
+        if "group" in row.columns:
+            groups.setdefault(str(row.columns["group"]), []).append(row)
+    return {group: _summarize_group(members, values, agree) for group, members in sorted(groups.items())}
+
+
+def _summarize_group(rows: list[Any], values: dict[str, dict[str, list[float]]], agree: Agree) -> dict[str, Any]:
+    patients = [values[name] for name in sorted({row.patient for row in rows}) if name in values]
+    dice = {label: float(np.mean([row.labels[label].volume_dice for row in rows])) for label in rows[0].labels}
+    measured = [name for name in ("lv_ef", "rv_ef", f"{MYOCARDIUM}_mass") if patients and name in patients[0]]
+    found = {name: _agree([patient[name] for patient in patients], agree) for name in measured}
+    return {"patients": len(patients), "dice": dice} | found
+
+
+def _agree(pairs: list[list[float]], agree: Agree) -> dict[str, Any]:
+    """Compare the truth with what was measured, a pair a patient."""
+    return agree(*np.array(pairs).T) | {"patients": len(pairs)}
 
 
 def _plot_fraction(chamber: str, label: str) -> Agreement:

@@ -145,6 +145,10 @@ def test_heart_and_abdomen_have_their_own_tables(bundle):
     def add(metrics):
         metrics["cardiac"] = {
             "lv": {"ef": {"r": 0.97, "bias": -0.4, "limits": [-5.0, 4.2], "patients": 3}},
+            "table": {"left ventricle": {"ED": {"dice": 0.961, "lowest_dice": 0.9, "hd95": 2.5}}},
+            "mean_dice": 0.961,
+            "lowest_dice": 0.9,
+            "by_group": {"DCM": {"patients": 3, "dice": {"left ventricle": 0.96}, "lv_ef": {"bias": -0.4}}},
             "per_patient": {"a": {"lv_ef": [55.0, 54.0]}, "b": {"lv_ef": [30.0, 31.5]}, "c": {"lv_ef": [62.0, 60.0]}},
         }
         metrics["competition"] = {"score": 0.861, "dice": 0.84, "hausdorff": 0.875}
@@ -152,7 +156,9 @@ def test_heart_and_abdomen_have_their_own_tables(bundle):
     rewrite(bundle / "metrics.json", add)
     write_card(bundle)
     card = (bundle / "README.md").read_text()
-    assert "| lv: ejection fraction, points | 0.970 | -0.400 | -5.000 to 4.200 |" in card
+    assert "| lv: ejection fraction, points | 0.970 | -0.400 | -5.000 to 4.200 | – |" in card
+    assert "| left ventricle, ED | 0.961 | 0.900 | 2.500 | – |" in card
+    assert "| DCM (3 patients) | 0.960 | -0.400 | – | – |" in card
     assert "| score | 0.861 |" in card
     assert (bundle / "plots/lv_ef_agreement.png").exists()
 

@@ -40,6 +40,13 @@ def test_volumes_and_ejection_fraction_of_two_patients() -> None:
     assert heart["lv"]["sv"]["bias"] == pytest.approx(((5 - 6) + (13.2 - 10)) / 2)
     assert heart["myocardium"]["mass"]["bias"] == pytest.approx(1.05 * (0 + 2) / 2)
     assert heart["table"]["left ventricle"]["ED"]["dice"] == pytest.approx((1 + 2 * 200 / 420) / 2)
+    assert heart["table"]["left ventricle"]["ED"]["lowest_dice"] == pytest.approx(2 * 200 / 420)
+    dice = [1, 2 * 40 / 90, 2 * 200 / 420, 2 * 88 / 188]
+    assert heart["mean_dice"] == pytest.approx(np.mean(dice))
+    assert heart["lowest_dice"] == pytest.approx(min(dice))
+    assert heart["by_group"]["NOR"]["patients"] == 2
+    assert heart["by_group"]["NOR"]["dice"]["myocardium"] == pytest.approx(np.mean(dice))
+    assert heart["by_group"]["NOR"]["lv_ef"] == ejection
 
 
 def test_no_heart_without_spacing_or_without_both_phases() -> None:
