@@ -63,66 +63,66 @@ def score_heart(rows: list[Any], agree: Agree) -> dict[str, Any] | None:
     summary: dict[str, Any] = {}
     for name in next(iter(values.values())):
         part, key = name.split("_")
-        pairs = np.array([patient[name] for patient in values.values()])
-        summary.setdefault(part, {})[key] = agree(*pairs.T) | {"patients": len(pairs)}
+        summary.setdefault(part, {})[key] = _agree([patient[name] for patient in values.values()], agree)
     table = _make_table(measured)
     cells = [cell for phases in table.values() for cell in phases.values()]
-    summary |= {
+    return summary | {
         "table": table,
         "mean_dice": float(np.mean([cell["dice"] for cell in cells])),
         "lowest_dice": min(cell["lowest_dice"] for cell in cells),
+        "by_group": _compare_groups(measured, values, agree),
+        "per_patient": values,
     }
-    groups = _compare_groups(measured, values, agree)
-    return summary | ({"by_group": groups} if groups else {}) | {"per_patient": values}
 
 
 def tabulate(found: dict[str, Any]) -> list[Table]:
-    """Show how the measures agree with the truth, and how the outlines do at each phase."""
-    measures = [
-        [f"{part}: {words}", *(found[part][key].get(name) for name in ("r", "bias", "limits", "mean_absolute_error"))]
-        for part in (*CHAMBERS, MYOCARDIUM)
-        for key, words in MEASURES.items()
-        if key in found.get(part, {})
-    ]
-    header = ("measure", "correlation", "bias", "limits of agreement", "mean absolute error")
-    return [*_tabulate_outlines(found), Table(header, measures), *_tabulate_groups(found)]
-
-
-def _tabulate_outlines(found: dict[str, Any]) -> list[Table]:
-    columns = {"dice": "Dice", "lowest_dice": "lowest Dice", "hd95": "HD95, mm", "hd": "HD, mm"}
-    rows = [
-        [f"{label}, {phase}", *(cell.get(name) for name in columns)]
-        for label, phases in found.get("table", {}).items()
-        for phase, cell in phases.items()
-    ]
-    if not rows:
-        return []
-    rows.append(["mean of all, lowest of all", found.get("mean_dice"), found.get("lowest_dice"), None, None])
-    return [Table(("structure and phase", *columns.values()), rows)]
-
-
-def _tabulate_groups(found: dict[str, Any]) -> list[Table]:
-    groups = found.get("by_group", {})
-    if not groups:
-        return []
-    labels = list(next(iter(groups.values()))["dice"])
-    figures = {"bias": "bias", "limits": "limits", "mean_absolute_error": "mean absolute error"}
-    rows = [
-        [
-            f"{name} ({group['patients']} patients)",
-            *(group["dice"].get(label) for label in labels),
-            *(group.get("lv_ef", {}).get(figure) for figure in figures),
-        ]
-        for name, group in groups.items()
-    ]
-    header = ("group", *(f"Dice, {label}" for label in labels), *(f"LVEF {words}" for words in figures.values()))
-    return [Table(header, rows)]
+    """Show the outlines by structure and phase, the measures against the truth, and both by clinical group."""
+    parts = (_tabulate_outlines(found), _tabulate_measures(found), _tabulate_groups(found.get("by_group", {})))
+    return [table for table in parts if table.rows]
 
 
 def pick_tiles(found: dict[str, Any]) -> list[tuple[str, float]]:
     """Give the correlation of each ventricle's ejection fraction with the truth."""
     fractions = {chamber: found.get(chamber, {}).get("ef", {}) for chamber in CHAMBERS}
     return [(f"{name.upper()} ejection fraction, r", part["r"]) for name, part in fractions.items() if "r" in part]
+
+
+def _tabulate_outlines(found: dict[str, Any]) -> Table:
+    rows: list[list[Any]] = [
+        [f"{label}, {phase}", *(cell.get(key) for key in ("dice", "lowest_dice", "hd95", "hd"))]
+        for label, phases in found.get("table", {}).items()
+        for phase, cell in phases.items()
+    ]
+    whole = [["mean of all, lowest of all", found.get("mean_dice"), found.get("lowest_dice"), None, None]]
+    return Table(("structure and phase", "Dice", "lowest Dice", "HD95, mm", "HD, mm"), rows and rows + whole)
+
+
+def _tabulate_measures(found: dict[str, Any]) -> Table:
+    rows = [
+        [f"{part}: {words}", *_list_agreement(found[part][key], "r")]
+        for part in (*CHAMBERS, MYOCARDIUM)
+        for key, words in MEASURES.items()
+        if key in found.get(part, {})
+    ]
+    return Table(("measure", "correlation", "bias", "limits of agreement", "mean absolute error"), rows)
+
+
+def _tabulate_groups(groups: dict[str, Any]) -> Table:
+    labels = list(next(iter(groups.values()), {}).get("dice", {}))
+    rows = [
+        [
+            f"{name} ({group['patients']} patients)",
+            *(group["dice"][label] for label in labels),
+            *_list_agreement(group.get("lv_ef", {})),
+        ]
+        for name, group in groups.items()
+    ]
+    figures = [f"LVEF {name}, points" for name in ("bias", "limits", "mean absolute error")]
+    return Table(("group", *(f"Dice, {label}" for label in labels), *figures), rows)
+
+
+def _list_agreement(part: dict[str, Any], *first: str) -> list[Any]:
+    return [part.get(name) for name in (*first, "bias", "limits", "mean_absolute_error")]
 
 
 def _measure_ventricle(beat: dict[str, Any]) -> list[Measure]:
@@ -174,16 +174,20 @@ def _compare_groups(rows: list[Any], values: dict[str, dict[str, list[float]]], 
     for row in rows:
         if "group" in row.columns:
             groups.setdefault(str(row.columns["group"]), []).append(row)
-    found = {}
-    for group, members in sorted(groups.items()):
-        patients = [values[name] for name in sorted({row.patient for row in members}) if name in values]
-        dice = {label: float(np.mean([row.labels[label].volume_dice for row in members])) for label in rows[0].labels}
-        found[group] = {"patients": len(patients), "dice": dice} | {
-            measure: agree(*np.array([patient[measure] for patient in patients]).T) | {"patients": len(patients)}
-            for measure in ("lv_ef", "rv_ef", f"{MYOCARDIUM}_mass")
-            if patients and measure in patients[0]
-        }
-    return found
+    return {group: _summarize_group(members, values, agree) for group, members in sorted(groups.items())}
+
+
+def _summarize_group(rows: list[Any], values: dict[str, dict[str, list[float]]], agree: Agree) -> dict[str, Any]:
+    patients = [values[name] for name in sorted({row.patient for row in rows}) if name in values]
+    dice = {label: float(np.mean([row.labels[label].volume_dice for row in rows])) for label in rows[0].labels}
+    measured = [name for name in ("lv_ef", "rv_ef", f"{MYOCARDIUM}_mass") if patients and name in patients[0]]
+    found = {name: _agree([patient[name] for patient in patients], agree) for name in measured}
+    return {"patients": len(patients), "dice": dice} | found
+
+
+def _agree(pairs: list[list[float]], agree: Agree) -> dict[str, Any]:
+    """Compare the truth with what was measured, a pair a patient."""
+    return agree(*np.array(pairs).T) | {"patients": len(pairs)}
 
 
 def _plot_fraction(chamber: str, label: str) -> Agreement:
