@@ -112,8 +112,10 @@ def summarize_rows(
         metrics["breakdowns"] = breakdowns
     if cohort.labels:
         metrics["worst"] = describe_worst(cohort)
+    metrics = round_figures(metrics)
+    # Not rounded: ties that rounding makes would change the AUC that `compare` computes from them.
     metrics["cases"] = [_describe_case(row) for row in rows]
-    return round_figures(metrics)
+    return metrics
 
 
 def round_figures(value: Any) -> Any:
@@ -195,14 +197,14 @@ def _describe_case(row: CaseRow) -> dict[str, Any]:
     case |= {
         "truth": row.truth.astype(int).tolist(),
         "decision": row.decision.astype(int).tolist(),
-        "probability": [round(float(value), 4) for value in row.probability],
+        "probability": [float(value) for value in row.probability],
     }
     labels = {}
     for label, part in row.labels.items():
         labels[label] = {
             "counts": part.counts.sum(axis=0).tolist(),
-            "dice": part.volume_dice,
-            "truth_volume": row.measure_volume(part.truth_pixels),
-            "predicted_volume": row.measure_volume(part.predicted_pixels),
-        } | ({"hd95": part.surfaces.hd95} if np.isfinite(part.surfaces.hd95) else {})
+            "dice": float(part.volume_dice),
+            "truth_volume": float(row.measure_volume(part.truth_pixels)),
+            "predicted_volume": float(row.measure_volume(part.predicted_pixels)),
+        } | ({"hd95": float(part.surfaces.hd95)} if np.isfinite(part.surfaces.hd95) else {})
     return case | ({"labels": labels} if labels else {})

@@ -48,7 +48,9 @@ class TrainingArguments:
     output_dir: str = option("runs/latest", "Run folder: checkpoints/, curves, and at the end bundle/")
     config: str | None = option(None, "JSON file of options; flags override it")
     protocol: str = option("hold-out", "Split: hold-out, stored, leave-one-site-out SITE, slices-leaky, all")
-    fold: str | None = option(None, "Cross-validation fold i/k, such as 1/5: it validates, the others train")
+    fold: str | None = option(
+        None, "Fold i/k, such as 1/5: the i-th of k parts is held out and judged, all others train"
+    )
     empty_slices: float = option(1.0, "Share of the empty training slices that is kept (1 all, 0 none)")
     cross_validation: str | None = option(
         None,

@@ -8,11 +8,14 @@ from pathlib import Path
 from hf_mri.evaluation.evaluate import evaluate_folds
 from hf_mri.reports.evaluation_page import write_report
 from hf_mri.reports.worst_pictures import WorstCases
+from hf_mri.training.arguments import parse_arguments
 from hf_mri.training.checkpoints import list_checkpoints
 
 
 def run_folds(data: str, output: Path, folds: int, options: list[str]) -> str:
     """Train every fold that is not finished, then judge all patients out of fold.
+
+    Every fold keeps its last weights: the held-out patients judge, so they may choose nothing.
 
     Args:
         data: Data set folder or Hub id.
@@ -23,10 +26,11 @@ def run_folds(data: str, output: Path, folds: int, options: list[str]) -> str:
     Returns:
         A sentence with the main figures and where the rest stands.
     """
+    check_options(options)
     for fold in range(1, folds + 1):
         folder = output / f"fold-{fold}-of-{folds}"
         if not (folder / "bundle").exists():
-            command = [sys.executable, "-m", "hf_mri.training.train", *options]
+            command = [sys.executable, "-m", "hf_mri.training.train", *options, "--select", "last"]
             command += ["--data", data, "--fold", f"{fold}/{folds}", "--output_dir", str(folder)]
             if list_checkpoints(folder / "checkpoints"):
                 command += ["--resume", "true"]
@@ -42,6 +46,25 @@ def run_folds(data: str, output: Path, folds: int, options: list[str]) -> str:
     metrics = evaluate_folds(output, observe=worst.consider, **facts)
     write_report(metrics, worst.sort(), output)
     return f"{describe(metrics)} All figures: {output / 'metrics.json'}, {output / 'report.html'}"
+
+
+def check_options(options: list[str]) -> None:
+    """Refuse options by which the held-out patients would choose what they are to judge.
+
+    Raises:
+        ValueError: says which option, and why.
+    """
+    arguments = parse_arguments(options)
+    given = {
+        "--early_stopping": arguments.early_stopping > 0,
+        "--schedule plateau": arguments.schedule == "plateau",
+        "--select best": "--select" in options and arguments.select == "best",
+    }
+    for option in [name for name, chosen in given.items() if chosen]:
+        raise ValueError(
+            f"{option}: looks at the held-out fold, whose figures would flatter; leave it out, every fold keeps its "
+            "last weights"
+        )
 
 
 def describe(metrics: dict) -> str:
