@@ -1,12 +1,13 @@
 """What a bundle's files say about it, read once, for the card, its checks and the README's table."""
 
-import json
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from hf_mri.data.datasets_table import DATASETS, DatasetEntry
+from hf_mri.hub.json_files import read_json
+from hf_mri.hub.kept_apart import read_kept_apart
 from hf_mri.modeling.mri_engine_openvino import RECORD
 
 KINDS = {"mri_slice_classifier": "classifier", "mri_resunet": "resunet", "mri_two_stage": "two-stage"}
@@ -24,6 +25,7 @@ class BundleFacts:
     train_config: dict
     metrics: dict = field(default_factory=dict)
     export: dict = field(default_factory=dict)
+    kept_apart: dict = field(default_factory=dict)  # figures on patients that nobody here has seen
     model_id: str = ""
 
     @property
@@ -104,6 +106,7 @@ def read_facts(folder: str | Path, model_id: str | None = None) -> BundleFacts:
     found = {part: read_json(folder / name) for part, name in parts.items()}
     for part, name in {"metrics": "metrics.json", "export": RECORD}.items():
         found[part] = read_json(folder / name) if (folder / name).exists() else {}
+    found["kept_apart"] = read_kept_apart(folder)
     facts = BundleFacts(folder, **found)
     if facts.config.get("model_type") not in KINDS:
         raise ValueError(
@@ -112,19 +115,6 @@ def read_facts(folder: str | Path, model_id: str | None = None) -> BundleFacts:
     card = folder / "README.md"
     written = MODEL_LINE.search(card.read_text()) if card.exists() else None
     return BundleFacts(folder, **found, model_id=model_id or (written["id"] if written else facts.name))
-
-
-def read_json(path: Path) -> dict:
-    """Read one JSON object; the error names the file."""
-    try:
-        content = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise ValueError(f"{path} is missing: {path.parent} is no bundle, or an incomplete one") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} must hold a JSON object, not a {type(content).__name__}")
-    return content
 
 
 def _is_statistic(name: str) -> bool:

@@ -6,8 +6,9 @@ from pathlib import Path
 from huggingface_hub import ModelCard
 
 from hf_mri.hub import card_results, card_text
-from hf_mri.hub.bundle_facts import BundleFacts, read_facts, read_json
+from hf_mri.hub.bundle_facts import BundleFacts, read_facts
 from hf_mri.hub.card_metadata import eval_results_yaml, metadata
+from hf_mri.hub.json_files import read_json
 from hf_mri.hub.plots import captions, draw_plots
 from hf_mri.modeling.mri_engine_openvino import RECORD
 from hf_mri.modeling.mri_files import write_text
@@ -23,6 +24,8 @@ SECTIONS = (
 MEASURED = (
     ("How it was measured", card_text.protocol),
     ("Results", lambda facts: join(write(facts) for write in RESULTS)),
+    ("Patients kept apart", card_results.kept_apart_results),
+    ("What a new hospital may see", card_results.new_group_results),
     ("Breakdowns", card_results.breakdown_results),
     ("Worst cases", card_results.worst_cases),
     ("How the scores count", card_text.rules),

@@ -1,5 +1,7 @@
 """The card's figures as Markdown tables: each is read from metrics.json where it stands, none is typed."""
 
+import numpy as np
+
 from hf_mri.evaluation.figures import (
     MISSING,
     SLICE_FIGURES,
@@ -8,7 +10,9 @@ from hf_mri.evaluation.figures import (
     format_figure,
     format_interval,
 )
+from hf_mri.evaluation.scores.new_group import POOR, expect_new_group
 from hf_mri.hub.bundle_facts import BundleFacts
+from hf_mri.hub.kept_apart import tabulate_kept_apart
 from hf_mri.tasks.registry import find_scores
 
 PROTOCOLS = {
@@ -18,6 +22,16 @@ PROTOCOLS = {
     "buda": "patients kept apart, prepared and scored as Buda et al. did",
     "cross-validation": "cross-validation by patient: every patient was judged by a model that had not seen them",
     "leave-one-site-out": "each site judged by a model that had seen no patient of it",
+}
+
+# Columns whose values a reader understands. Clusters and codes without the data's own code book help nobody.
+BREAKDOWNS = {
+    "site": "site",
+    "group": "clinical group",
+    "lesion size": "lesion size",
+    "missing_pre": "pre-contrast sequence missing",
+    "missing_post": "post-contrast sequence missing",
+    "age_at_initial_pathologic": "age at diagnosis",
 }
 
 
@@ -120,10 +134,41 @@ def own_results(facts: BundleFacts) -> str:
     return "\n\n".join(parts)
 
 
+def kept_apart_results(facts: BundleFacts) -> str:
+    """How these very weights did on patients that nobody who built them has seen."""
+    found = facts.kept_apart
+    if not found:
+        return ""
+    judged = table(["figure", "value", "95 % interval"], tabulate_kept_apart(found))
+    return (
+        f"{found['patients']} further patients ({found['slices']} slices), judged on {found['judged']} with these "
+        f"very weights and thresholds. Protocol: {found['protocol']}.\n\n{judged}"
+    )
+
+
+def new_group_results(facts: BundleFacts) -> str:
+    """How much the mean of a few new patients may differ, and how many are badly outlined."""
+    lines = []
+    for label, found in facts.metrics.get("segmentation", {}).items():
+        expected = expect_new_group(np.array(list(found["volume_dice"].get("per_patient", {}).values())))
+        if expected:
+            low, high = (format_figure(bound) for bound in expected["range"])
+            lines.append(
+                f"- {label}: the mean Dice of a new group of {expected['patients']} patients like these lies between "
+                f"{low} and {high} in 95 of 100 cases; {expected['share_below']:.0%} of the patients are below {POOR}."
+            )
+    if not lines:
+        return ""
+    text = "The interval of a mean says how well the mean of all patients is known. A few new patients scatter more:"
+    return f"{text}\n\n" + "\n".join(lines) + "\n\nOther scanners and other patients may differ by more than chance."
+
+
 def breakdown_results(facts: BundleFacts) -> str:
-    """One table a column that the patients differ in."""
+    """One table a column that the patients differ in, where its values say something; metrics.json has them all."""
     parts = []
-    for column, values in facts.metrics.get("breakdowns", {}).items():
+    breakdowns = facts.metrics.get("breakdowns", {})
+    for column, words in [(column, words) for column, words in BREAKDOWNS.items() if column in breakdowns]:
+        values = breakdowns[column]
         labels = [
             label
             for label in facts.foreground
@@ -142,14 +187,14 @@ def breakdown_results(facts: BundleFacts) -> str:
                 [*row, format_figure(classification.get("accuracy")), format_figure(classification.get("roc_auc"))]
             )
         header = [
-            column,
+            words,
             "patients",
             "slices",
             *(f"{label}: Dice per volume" for label in labels),
             SLICE_FIGURES["accuracy"],
             SLICE_FIGURES["roc_auc"],
         ]
-        parts.append(f"By {column}:\n\n{table(header, rows)}")
+        parts.append(f"By {words}:\n\n{table(header, rows)}")
     return "\n\n".join(parts)
 
 

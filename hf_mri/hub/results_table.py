@@ -28,7 +28,27 @@ def results_table(folder: str | Path) -> str:
     bundles = sorted(path.parent for path in Path(folder).glob("*/metrics.json"))
     if not bundles:
         return "No model is published yet."
-    return table(HEADER, [describe(read_facts(bundle)) for bundle in bundles])
+    return table(HEADER, [row for bundle in bundles for row in describe_both(read_facts(bundle))])
+
+
+def describe_both(facts: BundleFacts) -> list[list[str]]:
+    """Return the model's own figures, and below them those on patients kept apart, where there are any."""
+    rows = [describe(facts)]
+    if found := facts.kept_apart:
+        dice, slices = found.get("volume_dice", {}), found.get("slices_called", {})
+        rows.append(
+            [
+                "",
+                "",
+                format_figure(found["patients"]),
+                "patients kept apart",
+                _with_interval(dice),
+                format_figure(dice.get("median")),
+                format_figure(dice.get("min")),
+                *(format_figure(slices.get(key)) for key in SLICES),
+            ]
+        )
+    return rows
 
 
 def describe(facts: BundleFacts) -> list[str]:
@@ -40,19 +60,21 @@ def describe(facts: BundleFacts) -> list[str]:
         for label in metrics.get("segmentation", {}).values()
         if "min" in label["volume_dice"]
     ]
-    mean = format_figure(dice.get("mean"))
-    if "ci95" in dice:
-        mean += f" ({format_interval(dice['ci95'])})"
     return [
         f"[{facts.name}]({facts.folder.as_posix()})",
         f"{facts.parameters / 1e6:.2f} M",
         format_figure(metrics.get("data", {}).get("patients")),
         metrics["protocol"],
-        mean,
+        _with_interval(dice),
         format_figure(dice.get("median")),
         format_figure(min(worst, default=None)),
         *(format_figure(slices.get(key)) for key in SLICES),
     ]
+
+
+def _with_interval(dice: dict) -> str:
+    mean = format_figure(dice.get("mean"))
+    return f"{mean} ({format_interval(dice['ci95'])})" if "ci95" in dice else mean
 
 
 def update(text: str, written: str) -> str:
