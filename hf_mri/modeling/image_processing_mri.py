@@ -1,6 +1,9 @@
 """`MriImageProcessor`: the only code that prepares pixels, and that brings masks back to the original size."""
 
+import json
+import warnings
 from collections.abc import Hashable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +17,7 @@ from .mri_model_masks import to_masks, to_probabilities
 from .mri_pixels_intensity import apply_window, apply_zscore
 from .mri_pixels_slices import ImageLike, to_channels_first, to_list, to_tensor
 
+IGNORED = 255  # the configs' own `ignore_index`
 Spacing = Sequence[float]  # millimeters between rows, between columns, and whatever follows
 
 
@@ -118,10 +122,19 @@ class MriImageProcessor(BaseImageProcessor):
         """Return the settings; which class reads them stands in config.json."""
         settings = super().to_dict()
         settings.pop("auto_map", None)
-        settings.pop("image_processor_type", None)
         if self.pixel_spacing is None:  # as bundles that know nothing of it
             settings.pop("pixel_spacing", None)
         return settings
+
+    def save_pretrained(self, save_directory: str | Path, *args: Any, **kwargs: Any) -> Any:
+        """Save the settings; beside no model they also name the code of this class, so that they load alone."""
+        saved = super().save_pretrained(save_directory, *args, **kwargs)
+        if not (Path(save_directory) / "config.json").is_file():
+            place = Path(save_directory) / "preprocessor_config.json"
+            settings = json.loads(place.read_text(encoding="utf-8"))
+            settings["auto_map"] = {"AutoImageProcessor": "image_processing_mri.MriImageProcessor"}
+            place.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        return saved
 
     def preprocess(
         self,
@@ -244,6 +257,12 @@ class MriImageProcessor(BaseImageProcessor):
                 raise ValueError(
                     f"segmentation_maps[{number}] is {tuple(values.shape)}, its image {tuple(pixels.shape[-2:])}: "
                     "give (H, W), or (L, H, W) for overlapping labels"
+                )
+            if values.ndim == 2 and set(values.unique().tolist()) == {0, IGNORED}:
+                warnings.warn(
+                    f"segmentation_maps[{number}] holds only 0 and {IGNORED}: losses ignore {IGNORED}, so that "
+                    "nothing of it is learned; if it means foreground, give (mask > 0) instead",
+                    stacklevel=3,
                 )
             pages = values.reshape(1, -1, *values.shape[-2:]).float()
             fitted = self._fit(pages, "nearest", shapes[number])[0]

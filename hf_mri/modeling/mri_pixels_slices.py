@@ -33,6 +33,12 @@ def to_tensor(image: ImageLike) -> Tensor:
     return torch.from_numpy(array.astype(native, order="C"))  # a copy: the original may be read-only
 
 
+def _fix(channels: int) -> str:
+    if channels == 1:
+        return "give one channel, as slice[..., 0] is"
+    return f"repeat a gray slice, as np.repeat(slice[..., None], {channels}, axis=-1) does"
+
+
 def to_channels_first(image: ImageLike, channels: int, number: int) -> Tensor:
     """Return one slice as a tensor (C, H, W) of its own dtype, or raise ValueError that says what to change.
 
@@ -55,8 +61,8 @@ def to_channels_first(image: ImageLike, channels: int, number: int) -> Tensor:
         values = values[:1]  # gray that was converted to RGB, as the stock pipelines do
     if values.ndim != 3 or len(values) != channels:
         raise ValueError(
-            f"{name} has shape {shape}, this processor takes slices of {channels} channels: repeat a gray slice, as "
-            f"np.repeat(slice[..., None], {channels}, axis=-1) does, and give a volume as a list of slices"
+            f"{name} has shape {shape}, this processor takes slices of {channels} channels: {_fix(channels)}, and "
+            "give a volume as a list of slices"
         )
     if values.is_floating_point() and not bool(values.isfinite().all()):
         raise ValueError(f"{name} holds NaN or infinity: replace them, as np.nan_to_num does")

@@ -1,5 +1,7 @@
 """The processor: every kind of image and setting, alone and in batches, and back to the original size."""
 
+import json
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -451,3 +453,29 @@ def test_spacing_stays_out_of_the_settings_of_those_who_do_not_resample(tmp_path
     assert torch.equal(prepare(plain, image, spacings=[(0.3, 4)]), prepare(plain, image))
     MriImageProcessor(size=SIZE, pixel_spacing=1.25).save_pretrained(tmp_path)
     assert MriImageProcessor.from_pretrained(tmp_path).pixel_spacing == 1.25
+
+
+def test_a_processor_saved_alone_loads_by_its_auto_class(tmp_path):
+    MriImageProcessor(neighbors=1).save_pretrained(tmp_path)
+    loaded = AutoImageProcessor.from_pretrained(tmp_path)
+    assert type(loaded) is MriImageProcessor
+    assert loaded.neighbors == 1
+    saved = json.loads((tmp_path / "preprocessor_config.json").read_text())
+    assert saved["auto_map"] == {"AutoImageProcessor": "image_processing_mri.MriImageProcessor"}
+    assert (tmp_path / "image_processing_mri.py").exists()
+
+
+def test_beside_a_model_only_the_config_names_the_code(tmp_path):
+    """The stock pipelines take a processor that names code for a video processor's, and ask whether to run it."""
+    ResUNetConfig().save_pretrained(tmp_path)
+    MriImageProcessor().save_pretrained(tmp_path)
+    assert "auto_map" not in json.loads((tmp_path / "preprocessor_config.json").read_text())
+
+
+@pytest.mark.parametrize(("values", "told"), [([0, 255], True), ([0, 1], False), ([0, 1, 255], False), ([0], False)])
+def test_masks_of_0_and_255_are_not_ignored_in_silence(values, told):
+    mask = np.resize(np.array(values, np.uint8), (16, 16))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        MriImageProcessor(size={"height": 16, "width": 16})(np.zeros((16, 16, 3), np.uint8), mask)
+    assert any("(mask > 0)" in str(warning.message) for warning in caught) == told
