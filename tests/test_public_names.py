@@ -9,7 +9,10 @@ import pytest
 
 import hf_mri
 
-PACKAGES = ("hf_mri", *(f"hf_mri.{name}" for name in "data evaluation reports predict export hub training".split()))
+PACKAGES = (
+    "hf_mri",
+    *(f"hf_mri.{name}" for name in "tasks data evaluation reports predict export hub training".split()),
+)
 # A process that knows of the package and of transformers, and of nothing else.
 FRESH = """
 import hf_mri

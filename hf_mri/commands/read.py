@@ -39,6 +39,9 @@ def predict(
     flips: Annotated[
         bool, typer.Option("--flips", help="Read each slice and its mirror image, and average: twice the time.")
     ] = False,
+    name: Annotated[
+        str | None, typer.Option(help="What outputs call the scan, where its own name may tell who was scanned.")
+    ] = None,
     batch_size: Annotated[int, typer.Option(help="Slices that go through the model at once.", min=1)] = 16,
 ) -> None:
     """Read scans: which slices show a tumor, where it is, and how large.
@@ -68,6 +71,7 @@ def predict(
         spacing=None if spacing is None else _numbers(spacing),
         series=series,
         flips=flips,
+        name=name,
     )
     counts = [
         f"{len(outcome.read)} scans read",

@@ -2,8 +2,6 @@
 
 from typing import Any, NotRequired, TypedDict
 
-Interval = list[float]  # lower and upper bound
-
 
 class DataFacts(TypedDict):
     """Which patients were judged."""

@@ -87,7 +87,7 @@ def classification_results(facts: BundleFacts) -> str:
     ]
     text = "### Slices\n\n"
     if "decision" in found:
-        text += f"Decision: {found['decision']}. Score: {found.get('score', 'tumor probability')}.\n\n"
+        text += f"Decision: {found['decision']}. Score: {found.get('score', 'probability of the slice')}.\n\n"
     text += table(["figure", "per slice", "95 % interval", "per patient"], rows)
     if "confusion" in found:
         right = found["confusion"]

@@ -26,6 +26,7 @@ class ReadingFacts(TypedDict, total=False):
     model: dict[str, Any]
     thresholds: dict[str, float]
     labels: list[str]
+    finding: str | None
     size: list[int]
     spacing_mm: list[float | None] | None
     phases: int

@@ -38,16 +38,14 @@ class Engine(Protocol):
 class TorchEngine:
     """The model itself, channels-last, in the precision that the device is fast at."""
 
-    def __init__(self, model: PreTrainedModel, precision: str | torch.dtype = "auto", compiled: bool = False):
-        self.name = "torch-compile" if compiled else "torch"
+    def __init__(self, model: PreTrainedModel, precision: str | torch.dtype = "auto"):
+        self.name = "torch"
         self.model = model.eval().to(memory_format=torch.channels_last)
         given = precision == "auto" and model.dtype != torch.float32  # weights that were loaded in 16 bits stay so
         self.dtype = model.dtype if given else pick_dtype(model.device, precision)
         self.precision = str(self.dtype).removeprefix("torch.")
         self.device = str(model.device)
         classifier, segmenter = model.gate, model.segmenter
-        if compiled:  # takes a minute at the first batch: worth it for thousands of slices
-            classifier, segmenter = (part and torch.compile(part, dynamic=True) for part in (classifier, segmenter))
         self.gate = None if classifier is None else lambda pixels: self._run(classifier, pixels)
         self.segment = None if segmenter is None else lambda pixels: self._run(segmenter, pixels)
 

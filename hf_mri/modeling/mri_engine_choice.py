@@ -13,7 +13,7 @@ from .mri_engine_openvino import find_preferred_graphs, load_openvino_engine, op
 
 logger = logging.getLogger(__name__)
 
-ENGINES = ("auto", "torch", "torch-compile", "openvino")
+ENGINES = ("auto", "torch", "openvino")
 
 
 def load_engine(
@@ -25,8 +25,7 @@ def load_engine(
     """Choose what runs a model.
 
     Args:
-        engine: "torch", "torch-compile", "openvino", or "auto": what was fastest when the model was exported, else
-            PyTorch.
+        engine: "torch", "openvino", or "auto": what was fastest when the model was exported, else PyTorch.
         precision: "auto", "float32", "bfloat16", "float16", or "int8" with OpenVINO.
         folder: where the model came from; exported graphs lie there.
     """
@@ -41,4 +40,4 @@ def load_engine(
         except (ImportError, OSError, RuntimeError) as error:  # of a damaged graph, or a library that does not fit
             reason = " ".join(str(error).split())[:200]
             logger.warning("%s: its OpenVINO graphs cannot be loaded (%s); PyTorch reads instead", folder, reason)
-    return TorchEngine(model, precision, compiled=engine == "torch-compile")
+    return TorchEngine(model, precision)

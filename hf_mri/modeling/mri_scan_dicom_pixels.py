@@ -34,13 +34,27 @@ def decode_pixels(path: Path) -> np.ndarray:
             data.file_meta = getattr(data, "file_meta", None) or pydicom.dataset.FileMetaDataset()
             data.file_meta.TransferSyntaxUID = syntax
         syntax = data.file_meta.TransferSyntaxUID
-        return _brighten(pydicom, data, np.asarray(data.pixel_array))
+        deep = syntax == pydicom.uid.JPEGExtended12Bit and int(data.BitsStored) > 8
+        return _brighten(pydicom, data, _decode_deep_jpeg(path) if deep else np.asarray(data.pixel_array))
     except (RuntimeError, NotImplementedError) as error:
         reason = f"the pixels are compressed as {syntax.name} and cannot be decoded here"
         raise ScanError(path, reason, "if the file is whole, run pip install python-gdcm") from error
     except dicom_errors() as error:
         reason = f"its pixels cannot be decoded ({type(error).__name__})"
         raise ScanError(path, reason, "is the file whole?") from error
+
+
+def _decode_deep_jpeg(path: Path) -> np.ndarray:
+    """JPEG of 12 bits, which GDCM decodes, but not through pydicom; it tells stderr of each way that it tries."""
+    try:
+        import gdcm
+    except ImportError as error:
+        raise NotImplementedError from error
+    reader = gdcm.ImageReader()
+    reader.SetFileName(str(path))
+    if not reader.Read():
+        raise ValueError("GDCM cannot read it")
+    return np.frombuffer(reader.GetImage().GetBuffer().encode("utf-8", "surrogateescape"), np.uint16)
 
 
 def _brighten(pydicom: Any, data: Any, pixels: np.ndarray) -> np.ndarray:

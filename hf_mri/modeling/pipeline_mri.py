@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from transformers import Pipeline
@@ -43,6 +43,12 @@ class MriPipeline(Pipeline):
             batch_size=self._batch_size or 16,
             keep=keep,
         )
+
+    def __call__(self, inputs: Any, *args: Any, **options: Any) -> Any:
+        """Read one scan, or several: a list, or a data set's column, which is read as it is asked for."""
+        if isinstance(inputs, Sequence) and not isinstance(inputs, str | tuple):
+            inputs = list(inputs)
+        return super().__call__(inputs, *args, **options)
 
     def _sanitize_parameters(self, as_dict: bool | None = None, **options: Any) -> tuple[dict, dict, dict]:
         """Sort a call's options: `spacing` and `series` of `read_scan`; `as_dict=True` answers in plain JSON types."""

@@ -5,7 +5,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -50,6 +50,7 @@ def predict(
     spacing: tuple[float, ...] | None = None,
     series: str | None = None,
     flips: bool = False,
+    name: str | None = None,
     reader: Reader | None = None,
 ) -> Outcome:
     """Read scans and write `output/SCAN/…`.
@@ -63,6 +64,7 @@ def predict(
         spacing: Millimeters between rows, columns and slices, where the files do not say.
         series: Of several DICOM series, the one to read.
         flips: Read each slice and its mirror image, and average.
+        name: What outputs call the scan (further ones NAME-2, NAME-3, …) instead of its file's or folder's name.
         reader: The model where it is loaded already; `engine`, `batch_size` and `flips` are then its own.
     """
     kinds = _check_kinds(only)
@@ -76,7 +78,7 @@ def predict(
     }
     outcome, todo = Outcome(), []
     rank, processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    for job in plan_jobs(sources, output)[rank::processes]:
+    for job in plan_jobs(sources, output, name)[rank::processes]:
         wanted = _missing_outputs(job, settings, kinds)
         if wanted:
             todo.append((job, wanted))
@@ -107,6 +109,8 @@ def predict(
                 _report(progress, outcome, job, reading)
                 progress.advance(bar)
                 continue
+            if name is not None:
+                reading = replace(reading, source=job.folder.name)
             writing.append((job, reading, pool.submit(write_reading, job, reading, wanted, settings)))
             while len(writing) > WRITERS:  # bounds the readings in memory
                 collect(*writing.popleft())

@@ -67,17 +67,23 @@ def parse_channels(pairs: Sequence[str]) -> dict[str, Path]:
     return channels
 
 
-def plan_jobs(sources: Sequence[Source], output: Path) -> list[Job]:
-    """Give each scan a folder of its own: two scans of one name never share it, in this run or an earlier one."""
+def plan_jobs(sources: Sequence[Source], output: Path, name: str | None = None) -> list[Job]:
+    """Give each scan a folder of its own: two scans of one name never share it, in this run or an earlier one.
+
+    Args:
+        name: In the place of the scans' own names, which may tell who was scanned.
+    """
+    if name is not None and (name != Path(name).name or name in ("", ".", "..")):
+        raise ValueError(f"--name {name!r}: must be a name without folders")
     taken: dict[Path, str] = {}
     jobs = []
     for source in sources:
         if _place(source) in taken.values():
             continue  # named twice
-        scan, name = identify(source), scan_name(source)
+        scan, own = identify(source), name or scan_name(source)
         number = 1
         while True:
-            folder = output / (name if number == 1 else f"{name}-{number}")
+            folder = output / (own if number == 1 else f"{own}-{number}")
             owner = taken.get(folder) or _owner(folder)
             if owner in (None, _place(source)):
                 break

@@ -23,7 +23,7 @@ from hf_mri.reports.dataset_facts import Tally, gather_facts
 from hf_mri.reports.display import display_size, draw_slice, label_colors, window_volume
 from hf_mri.reports.evaluation_plots import COLORS, STYLE, render_svg
 from hf_mri.reports.pictures import embed_panels
-from hf_mri.reports.render import render
+from hf_mri.reports.rendering import render
 
 PICTURES = 12
 TILE = 200

@@ -20,6 +20,8 @@ REPEATED = (
     *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyID", "StudyDate", "StudyTime"),
     *("AccessionNumber", "ReferringPhysicianName"),
 )
+# Elements that a segmentation would repeat and need not: free text about a patient, and who treats them.
+LEFT_OUT = ("PatientComments", "StudyDescription", "PhysiciansOfRecord")
 SERIES_OFFSET = 1000  # from the number of the series that was read to the segmentation's
 
 
@@ -68,6 +70,9 @@ def _read_headers(reading: Reading) -> list[list[Any]]:
         for name in REPEATED:
             if name not in header:
                 setattr(header, name, None)
+        for name in LEFT_OUT:
+            if name in header:
+                delattr(header, name)
     step = count // reading.phases
     backwards = -1 if reading.geometry.flips[0] else 1
     return [headers[start : start + step][::backwards] for start in range(0, count, step)]
@@ -82,8 +87,9 @@ def _frames(volume: np.ndarray) -> np.ndarray:
 def _build(reading: Reading, images: list[Any], masks: np.ndarray, number: int) -> Any:
     import highdicom
 
-    package, known = version("hf_mri"), find_task(reading.masks).labels
-    return highdicom.seg.Segmentation(
+    package, task = version("hf_mri"), find_task(reading.masks)
+    known = task.labels
+    segmentation = highdicom.seg.Segmentation(
         source_images=images,
         pixel_array=np.ascontiguousarray(masks, np.uint8),
         segmentation_type=highdicom.seg.SegmentationTypeValues.BINARY,
@@ -92,6 +98,7 @@ def _build(reading: Reading, images: list[Any], masks: np.ndarray, number: int) 
             for place, label in enumerate(reading.masks, start=1)
         ],
         series_instance_uid=highdicom.UID(),
+        series_description=f"{task.title}, outlined by hf_mri"[:64],
         series_number=SERIES_OFFSET + int(images[0].get("SeriesNumber") or 0),
         sop_instance_uid=highdicom.UID(),
         instance_number=number,
@@ -102,6 +109,10 @@ def _build(reading: Reading, images: list[Any], masks: np.ndarray, number: int) 
         content_description="Found by hf_mri, not for diagnosis",
         omit_empty_frames=bool(masks.any()),
     )
+    part = images[0].get("BodyPartExamined") or task.body_part
+    if part:
+        segmentation.BodyPartExamined = part
+    return segmentation
 
 
 def _describe(label: str, known: Label | None, number: int, model: dict[str, Any]) -> Any:

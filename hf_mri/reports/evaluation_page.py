@@ -9,7 +9,7 @@ from hf_mri.modeling.mri_files import write_text
 from hf_mri.reports.display import display_size, draw_slice, label_colors
 from hf_mri.reports.evaluation_plots import draw_plots, render_svg, save_plots
 from hf_mri.reports.pictures import embed_panels
-from hf_mri.reports.render import render
+from hf_mri.reports.rendering import render
 from hf_mri.reports.worst_pictures import Picture
 from hf_mri.tasks.registry import find_scores
 

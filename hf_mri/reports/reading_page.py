@@ -13,7 +13,7 @@ from hf_mri.modeling.mri_reading import Reading
 from hf_mri.reports.display import display_size, label_colors, outline, window_reading
 from hf_mri.reports.headline import format_diameter, format_measure, format_volume, write_headline
 from hf_mri.reports.pictures import choose_slices
-from hf_mri.reports.render import render
+from hf_mri.reports.rendering import render
 from hf_mri.tasks.registry import find_task
 
 MOST_PICTURES = 120

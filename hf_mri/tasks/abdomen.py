@@ -115,6 +115,7 @@ ABDOMEN = Task(
     name="abdomen",
     title="Abdomen",
     finding="organ",
+    body_part="ABDOMEN",
     labels={
         "large_bowel": Label("#ff5a5f", ("AnatomicalStructure", "LargeIntestine")),
         "small_bowel": Label("#2ec4b6", ("AnatomicalStructure", "SmallIntestine")),

@@ -29,6 +29,7 @@ BRAIN_TUMOR = Task(
     name="brain-tumor",
     title="Brain tumor",
     finding="tumor",
+    body_part="BRAIN",
     labels={"tumor": Label("#ff5a5f", ("MorphologicallyAbnormalStructure", "Neoplasm"))},
     sequences=("pre-contrast", "FLAIR", "post-contrast"),
     main_sequence="FLAIR",  # in which a lesion is bright

@@ -199,6 +199,7 @@ HEART = Task(
     name="heart",
     title="Heart",
     finding="heart",
+    body_part="HEART",
     labels={
         "right ventricle": Label("#ff5a5f", ("AnatomicalStructure", "RightVentricle")),
         "myocardium": Label("#2ec4b6", ("AnatomicalStructure", "LeftVentricleMyocardium")),

@@ -1,4 +1,4 @@
-"""Which organs are known. A new one: its own file, and one line here."""
+"""Which organs are known. A new one: its own file, and its name in `TASKS`."""
 
 from collections.abc import Iterable
 from typing import Any

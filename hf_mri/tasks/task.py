@@ -79,6 +79,7 @@ class Task:
     name: str
     title: str
     finding: str  # what the probability of a slice is about
+    body_part: str = ""  # as DICOM's Body Part Examined spells it
     labels: Mapping[str, Label] = field(default_factory=dict)  # as `id2label` spells them
     sequences: tuple[str, ...] = ()  # the channels in the order that models take; empty where there is but one
     main_sequence: str | None = None  # the one to show

@@ -115,7 +115,7 @@ class TrainingArguments:
     clip: float = option(1.0, "Largest gradient norm, 0 for none")
     ema: float = option(0.999, "Decay of the moving average of the weights, 0 for none")
     frozen_epochs: float = option(0.0, "Epochs in which the backbone stays frozen")
-    positive_share: float = option(0.0, "Share of tumor slices drawn a step, 0 leaves the data's own")
+    positive_share: float = option(0.0, "Share of positive slices drawn a step, 0 leaves the data's own")
     class_weights: list[float] = option([], "Weights of the labels in the loss")
 
     # How long: the first limit that is given. Nothing given: 30 epochs.

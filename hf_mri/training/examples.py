@@ -7,12 +7,12 @@ import torch
 
 from hf_mri.modeling.mri_files import replace_file
 
-SHOWN = 8  # slices: six with a lesion, of different patients where there are so many, and two without
+SHOWN = 8  # slices: six with a finding, of different patients where there are so many, and two without
 COLORS = ("#e53e3e", "#38a169", "#3182ce", "#d69e2e", "#805ad5")
 
 
 def choose_examples(labels: np.ndarray, patients: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Return positions of the slices to show: each patient's largest lesion first, then slices without any."""
+    """Return positions of the slices to show: each patient's largest finding first, then slices without any."""
     order = np.argsort(-sizes, kind="stable")
     _, first = np.unique(patients[order], return_index=True)
     positive = [place for place in order[np.sort(first)] if labels[place]][: SHOWN - 2]
@@ -33,16 +33,17 @@ def draw_examples(model, data, processor, accelerator, task: str, path: Path) ->
         logits = model.eval()(pixel_values=processor.normalize(images)).logits.float().cpu()
     truth = data.truth(chosen)
     sequences = rows.images.shape[1]
-    middle = rows.around.shape[1] // 2 * sequences + sequences // 2
+    shown = rows.around.shape[1] // 2 * sequences + data.entry.task.shown_channel(sequences)
     figure = Figure(figsize=(12, 6.4), layout="constrained")
     for place, axes in enumerate(figure.subplots(2, SHOWN // 2).flat):
         axes.set_axis_off()
         if place >= len(chosen):
             continue
-        axes.imshow(images[place, middle].cpu(), cmap="gray", vmin=0, vmax=1)
+        axes.imshow(images[place, shown].cpu(), cmap="gray", vmin=0, vmax=1)
         title = f"{rows.volumes[chosen[place]]} {rows.positions[chosen[place]]}"
         if task == "classify":
-            title += f"\n{'tumor' if rows.labels[chosen[place]] else 'none'}, P {logits[place].softmax(0)[1]:.2f}"
+            answer = data.entry.slice_labels[int(rows.labels[chosen[place]])]
+            title += f"\n{answer}, P {logits[place].softmax(0)[1]:.2f}"
         else:
             predicted = _find_masks(logits[place], rows.overlapping)
             for label, color in zip(range(len(predicted)), COLORS, strict=False):

@@ -34,7 +34,7 @@ def draw_epoch(
     if positive_share:
         positive = labels > 0
         if not 0 < positive.sum() < count:
-            raise ValueError("--positive_share needs both tumor slices and empty ones among the training rows")
+            raise ValueError("--positive_share needs both positive slices and empty ones among the training rows")
         chance = np.where(positive, positive_share / positive.sum(), (1 - positive_share) / (~positive).sum())
         order = rng.choice(count, size=count, replace=True, p=chance)
     else:

@@ -1,6 +1,5 @@
 """`Reader`: a scan in, a reading out; alone, in batches, in other orientations, in 16 bits."""
 
-import shutil
 import subprocess
 import sys
 import threading
@@ -318,16 +317,6 @@ def test_from_a_hub_with_the_exported_graphs_beside(two_stage, processor, reader
     answer = loaded(scan).model
     assert answer["id"] == "ada/reader"
     assert answer["revision"] == HfApi().model_info("ada/reader").sha
-
-
-@pytest.mark.slow
-def test_compiled_networks_read_the_same(segmenter, processor):
-    if shutil.which("g++") is None:
-        pytest.skip("torch.compile needs a C++ compiler")
-    compiled = Reader(segmenter, processor, engine="torch-compile", precision="float32", batch_size=4)
-    assert compiled.engine.name == "torch-compile"
-    scan = make_scans()[0]
-    same(compiled(scan), Reader(segmenter, processor, precision="float32")(scan), 1e-4)
 
 
 def test_precision_by_name():

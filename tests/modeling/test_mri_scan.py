@@ -293,3 +293,46 @@ def test_a_real_lgg_patient_as_its_publisher_ships_it(real_lgg):
     assert scan.warnings == [f"{count} mask files (X_mask beside X) were left out"]
     numbers = [int(path.stem.rsplit("_", 1)[1]) for path in scan.files]
     assert numbers == list(range(1, count + 1))
+
+
+def test_pictures_are_refused_by_their_headers_when_there_is_no_room(tmp_path):
+    folder = write_folder(tmp_path / "patient")
+    assert len(read_scan(folder, most_slices=12, most_pixels=12 * 72).slices) == 12
+    for limit in ({"most_slices": 11}, {"most_pixels": 12 * 72 - 1}):
+        with pytest.raises(ScanError, match="more than can be read here"):
+            read_scan(folder, **limit)
+    with pytest.raises(ScanError, match="give smaller slices"):
+        read_scan(folder, most_pixels=71)
+    tifffile.imwrite(tmp_path / "a.tif", GRAY16, photometric="minisblack")
+    with pytest.raises(ScanError, match=r"a\.tif: has 4 slices of 24x20 pixels"):
+        read_scan(tmp_path / "a.tif", most_slices=3)
+    with pytest.raises(ScanError, match="array: has 4 slices"):
+        read_scan(GRAY16, most_slices=3)
+
+
+def test_a_tiff_whose_pages_go_round_in_a_circle_is_refused(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, COLOR16[0], photometric="rgb")
+    data = bytearray(path.read_bytes())
+    (first,) = struct.unpack("<I", data[4:8])
+    (entries,) = struct.unpack("<H", data[first : first + 2])
+    data[first + 2 + 12 * entries : first + 6 + 12 * entries] = struct.pack("<I", first)
+    path.write_bytes(data)
+    with pytest.raises(ScanError, match=r"a\.tif: "):
+        read_scan(path)
+
+
+def test_a_zip_with_a_file_where_a_folder_must_be_names_only_the_zip(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
+        archive.writestr("a", b"x")
+        archive.writestr("a/b", b"x")
+    with pytest.raises(ScanError) as caught:
+        read_scan(tmp_path / "bad.zip")
+    assert str(caught.value) == f"{tmp_path / 'bad.zip'}: 'a' is a file and a folder at once; pack it again"
+
+
+def test_a_lazy_column_is_no_scan():
+    datasets = pytest.importorskip("datasets")
+    column = datasets.Dataset.from_dict({"image": [[[1, 2], [3, 4]]]})["image"]
+    with pytest.raises(ScanError, match="a Column is several scans"):
+        read_scan(column)

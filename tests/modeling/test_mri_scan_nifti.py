@@ -11,6 +11,7 @@ import pytest
 from hf_mri import read_scan
 from hf_mri.modeling import mri_scan_nifti
 from hf_mri.modeling.mri_scan_errors import ScanError
+from hf_mri.modeling.mri_scan_geometry import Geometry
 from tests.modeling.phantom_files import head, lps_affine, write_nifti
 
 VOLUME = head(dtype=np.int16).transpose(2, 1, 0)
@@ -139,3 +140,42 @@ def test_a_real_heart(real_acdc):
     columns, rows, through = (float(zoom) for zoom in stored.header.get_zooms())
     assert scan.spacing == (rows, columns, through)
     np.testing.assert_array_equal(scan.geometry.to_source(scan.slices[..., 0]), np.asarray(stored.dataobj))
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("meter", 1e-3), ("mm", 1), ("micron", 1e3), ("unknown", 1)])
+def test_the_headers_unit_counts(tmp_path, unit, factor):
+    affine = lps_affine() * factor
+    affine[3, 3] = 1
+    image = nibabel.Nifti1Image(VOLUME, affine)
+    image.header.set_xyzt_units(unit)
+    nibabel.save(image, tmp_path / "a.nii")
+    scan = read_scan(tmp_path / "a.nii")
+    assert scan.spacing == pytest.approx((1.25, 1.5, 6.0))
+    np.testing.assert_allclose(scan.geometry.affine, lps_affine(), rtol=1e-6)
+    assert scan.warnings == []
+
+
+def test_the_slices_of_a_sheared_volume_are_as_far_apart_as_their_planes(tmp_path):
+    affine = lps_affine()
+    affine[1, 2] = 3.0  # each slice lies 3 mm further to the front
+    scan = read_scan(write_nifti(tmp_path / "a.nii", VOLUME, affine))
+    assert scan.spacing == pytest.approx((1.25, 1.5, 6.0))
+    assert scan.warnings == ["the volume is sheared; the distance of slices is measured at right angles to them"]
+
+
+def test_a_mask_of_what_was_no_nifti_says_millimeters_and_lies_alike_by_both_forms(tmp_path):
+    geometry = Geometry((48, 40, 6), affine=lps_affine())
+    mri_scan_nifti.write_nifti_file(tmp_path / "m.nii.gz", head() > 100, geometry, (1.25, 1.5, 6.0))
+    image = nibabel.load(tmp_path / "m.nii.gz")
+    assert image.header.get_xyzt_units()[0] == "mm"
+    assert (int(image.header["qform_code"]), int(image.header["sform_code"])) == (1, 2)
+    np.testing.assert_allclose(image.get_qform(), lps_affine(), atol=1e-4)
+
+
+def test_a_volume_is_refused_by_its_header_when_there_is_no_room(tmp_path):
+    volume = np.zeros((300, 300, 100), np.uint8)
+    path = write_nifti(tmp_path / "a.nii.gz", volume, lps_affine())
+    path.write_bytes(path.read_bytes()[:400])  # the header is there, no voxel is
+    for limit in ({"most_slices": 99}, {"most_pixels": 8_999_999}):
+        with pytest.raises(ScanError, match=r"has 100 slices of 300x300 pixels, more than can be read here; .* 99 "):
+            read_scan(path, **limit)

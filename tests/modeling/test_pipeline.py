@@ -54,6 +54,12 @@ def test_a_list_is_several_scans_and_slices_are_one(pipe, png):
     assert [len(reading.probability) for reading in pipe(scan for scan in [str(png)] * 2)] == [1, 1]
 
 
+def test_a_lazy_column_of_a_data_set_is_several_scans(pipe, png):
+    datasets = pytest.importorskip("datasets")
+    column = datasets.Dataset.from_dict({"image": [str(png)] * 2}).cast_column("image", datasets.Image())["image"]
+    assert [len(reading.probability) for reading in pipe(column)] == [1, 1]
+
+
 def test_an_answer_in_plain_json_types_and_options_of_reading(pipe, png):
     answer = pipe(str(png), as_dict=True, spacing=(1.0, 2.0))
     assert json.loads(json.dumps(answer)) == answer

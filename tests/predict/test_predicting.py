@@ -41,6 +41,25 @@ def test_every_output_is_written_and_says_the_same(model, tmp_path):
     assert sorted(volume.header.get_zooms()) == [1, 2, 3]
 
 
+def test_a_given_name_is_in_every_output_and_the_folders_own_in_none(model, tmp_path):
+    out = tmp_path / "out"
+    predict([write_scan(tmp_path / "doe_jane")], str(model), out, name="case")
+    for path in out.rglob("*"):
+        assert "doe_jane" not in str(path)
+        assert path.is_dir() or b"doe_jane" not in path.read_bytes()
+    assert json.loads((out / "case" / "reading.json").read_text())["source"] == "case"
+
+
+def test_a_scan_that_cannot_be_written_leaves_nothing(model, tmp_path, monkeypatch):
+    def fail(*args):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(predict_module, "write_record", fail)  # the last that is written
+    outcome = predict([write_scan(tmp_path / "scan")], str(model), tmp_path / "out")
+    assert list(outcome.failed.values()) == ["No space left on device"]
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_what_is_done_is_not_done_again(model, tmp_path, monkeypatch):
     scans = [write_scan(tmp_path / name, seed) for seed, name in enumerate(("a", "b"))]
     out = tmp_path / "out"

@@ -59,3 +59,10 @@ def test_links_are_scans_of_their_own_and_a_scan_named_twice_is_read_once(tmp_pa
     (tmp_path / "link").symlink_to(scan)
     jobs = plan_jobs([scan, tmp_path / "link", tmp_path / "link" / ".." / "scan"], tmp_path / "out")
     assert [job.folder.name for job in jobs] == ["scan", "link"]
+
+
+def test_a_given_name_takes_the_place_of_the_scans_own(tmp_path):
+    scans = [write_scan(tmp_path / name) for name in ("doe_jane", "doe_john")]
+    assert [job.folder.name for job in plan_jobs(scans, tmp_path / "out", "case")] == ["case", "case-2"]
+    with pytest.raises(ValueError, match="--name 'a/b': must be a name without folders"):
+        plan_jobs(scans, tmp_path / "out", "a/b")

@@ -7,7 +7,7 @@ from hf_mri.modeling.mri_reading import Reading
 from hf_mri.modeling.mri_scan import read_scan
 from hf_mri.modeling.mri_scan_errors import ScanError
 from hf_mri.predict.predicting import predict
-from hf_mri.reports.dicom_seg import write_dicom_seg
+from hf_mri.reports.dicom_seg import LEFT_OUT, write_dicom_seg
 from tests.modeling.phantom_files import head, write_series
 
 pydicom = pytest.importorskip("pydicom")
@@ -108,3 +108,11 @@ def test_predict_writes_it_only_when_asked(model, tmp_path):
     predict([tmp_path / "series"], str(model), tmp_path / "out", only=["dicom-seg"])
     assert (folder / "reading.json").exists()
     assert pydicom.dcmread(folder / "segmentation.dcm").PatientID == "SECRET-4711"
+
+
+def test_free_text_about_the_patient_stays_behind_and_the_series_says_what_it_is(tmp_path):
+    write_series(tmp_path / "series", head(dtype=np.uint16), **STUDY, **dict.fromkeys(LEFT_OUT, "Doe, Jane"))
+    segmentation = pydicom.dcmread(write_dicom_seg(make_reading(tmp_path / "series"), tmp_path)[0])
+    assert not any(segmentation.get(name) for name in LEFT_OUT)
+    assert segmentation.SeriesDescription == "Brain tumor, outlined by hf_mri"
+    assert segmentation.BodyPartExamined == "BRAIN"

@@ -17,8 +17,7 @@ from hf_mri.page.viewer import show_scan
 from hf_mri.reports.evaluation_page import write_report
 from hf_mri.reports.headline import write_headline
 from hf_mri.reports.reading_page import render_html
-from hf_mri.tasks import registry
-from hf_mri.tasks.task import Agreement, Label, Measure, OwnScores, ScanExample, Table, Task
+from hf_mri.tasks import Agreement, Label, Measure, OwnScores, ScanExample, Table, Task, find_task, register, registry
 from tests.evaluation.builders import make_case, make_masks, make_reader
 from tests.hub.conftest import TRAIN_CONFIG, TRAINING
 
@@ -61,7 +60,7 @@ KIDNEY = Task(
 def _known(monkeypatch) -> None:
     """Make the kidney known, here alone, for one test."""
     monkeypatch.setattr(registry, "TASKS", [*registry.TASKS])
-    registry.register(KIDNEY)
+    register(KIDNEY)
 
 
 @pytest.fixture
@@ -130,8 +129,8 @@ def test_a_data_set_of_it_has_its_words():
 
 
 def test_most_labels_decide_and_unknown_ones_speak_for_themselves():
-    assert registry.find_task(["background", "kidney", "tumor"]).name == "brain-tumor"  # the first of equals
-    assert registry.find_task(["no heart", "heart"]).name == "heart"
-    unknown = registry.find_task(["background", "lesion"])
+    assert find_task(["background", "kidney", "tumor"]).name == "brain-tumor"  # the first of equals
+    assert find_task(["no heart", "heart"]).name == "heart"
+    unknown = find_task(["background", "lesion"])
     assert (unknown.name, unknown.title, unknown.slice_labels) == ("other", "Lesion", ("no lesion", "lesion"))
-    assert registry.find_task(["liver", "spleen"]).title == "Liver, spleen"
+    assert find_task(["liver", "spleen"]).title == "Liver, spleen"

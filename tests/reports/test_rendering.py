@@ -9,13 +9,13 @@ import pytest
 from jinja2 import UndefinedError
 
 import hf_mri
-from hf_mri.reports.render import render
+from hf_mri.reports.rendering import render
 
 PACKAGE = Path(hf_mri.__file__).parent
 LOAD = """
 import sys
 sys.path.insert(0, sys.argv[1])
-import hf_mri.reports.render as pages
+import hf_mri.reports.rendering as pages
 assert pages.__file__.startswith(sys.argv[1]), pages.__file__
 for name in ("reading", "evaluation", "dataset"):
     print(pages._make_environment().get_template(f"{name}.html").name)
