@@ -77,12 +77,12 @@ def test_commands_and_options_in_the_docs_exist(page):
         words = shlex.split(line.replace("…", ""), comments=True)
         options = {word.split("=")[0] for word in words if word.startswith("--")}
         if "train.py" in words:
-            assert {option[2:] for option in options} <= training, line
+            assert {option[2:].replace("-", "_") for option in options} <= training, line
         elif words and words[0] == "hf-mri" and len(words) > 1:
             name = " ".join(words[1:3]) if " ".join(words[1:3]) in commands else words[1]
             assert name in commands, f"{page.name}: no command {line!r}"
             if name in ("train", "cross-validate"):  # they pass their options on
-                assert {option[2:] for option in options} <= training | {"output", "folds"}, line
+                assert {option[2:].replace("-", "_") for option in options} <= training | {"output", "folds"}, line
                 continue
             known = {option for parameter in commands[name].params for option in parameter.opts}
             assert options <= known, line

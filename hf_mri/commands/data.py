@@ -24,7 +24,7 @@ def import_command(
     layout: Annotated[str, LAYOUT],
     source: Annotated[Path, typer.Argument(help="The folder, zip or table as it was downloaded.")],
     dest: Annotated[Path, typer.Argument(help="The new data set's folder, ready for load_dataset and for the Hub.")],
-    split: Annotated[
+    protocol: Annotated[
         str,
         typer.Option(
             help="Who trains and tests: hold-out (70/15/15 by patient), 'fold 1/5', 'leave-one-site-out SITE', all "
@@ -50,7 +50,7 @@ def import_command(
         layout,
         source,
         dest,
-        protocol=split,
+        protocol=protocol,
         seed=seed,
         empty=empty,
         skip_bad=skip_bad,

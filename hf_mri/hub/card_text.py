@@ -258,7 +258,7 @@ run stands in `train_config.json`.{weights if start != "timm" else ""}
 
 ```bash
 {made}hf-mri data import {layout} SOURCE DATA
-accelerate launch train.py --config train_config.json --data DATA --output_dir RUN
+accelerate launch train.py --config train_config.json --data DATA --output-dir RUN
 ```"""
 
 

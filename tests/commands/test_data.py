@@ -29,7 +29,7 @@ def test_from_nothing_to_a_page(run, tmp_path):
     assert f"hf-mri data import lgg {scans}" in drawn.replace("\n", "")
     sorted(scans.rglob("*_9_mask.tif"))[0].unlink()
     assert isinstance(run("import", "lgg", scans, dataset).exception, ValueError)
-    printed = succeed(run("import", "lgg", scans, dataset, "--split", "fold 1/3", "--skip-bad", "--empty", "0.5"))
+    printed = succeed(run("import", "lgg", scans, dataset, "--protocol", "fold 1/3", "--skip-bad", "--empty", "0.5"))
     assert "3 patients" in printed
     assert "Skipped: kaggle_3m/" in printed
     assert json.loads((dataset / "splits.json").read_text())["protocol"] == "fold 1/3"
