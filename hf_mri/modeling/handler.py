@@ -89,7 +89,8 @@ class EndpointHandler:
         several = len(reading.probability) > 1
         lowest = number(parameters, "threshold", 0.0)
         most = None if parameters.get("top_k") is None else int(number(parameters, "top_k", 0))
-        doubts = {"doubts": reading.warnings} if reading.warnings else {}
+        noticed = [*reading.doubts, *reading.warnings]
+        doubts = {"doubts": noticed} if noticed else {}
         return [
             {**entry, **doubts, "slice": index} if several else {**entry, **doubts}
             for index in range(len(reading.probability))

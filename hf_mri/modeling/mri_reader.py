@@ -242,7 +242,7 @@ class Reader:
         Raises:
             ScanError: it does not suit the model.
         """
-        slices, warnings = self._match_channels(scan)
+        slices = self._match_channels(scan)
         count = scan.slices_per_phase
         volume_ids = [index // count for index in range(len(slices))]
         try:
@@ -255,8 +255,8 @@ class Reader:
             )
         except ValueError as error:
             raise ScanError(scan.source, str(error)) from error
-        warnings += self._warn_of_spacing(scan) + describe_doubts(scan.slices)
-        return Work(scan, batch["pixel_values"], warnings, self._network)
+        doubts = describe_doubts(scan, self.processor.num_channels, self.config.id2label.values())
+        return Work(scan, batch["pixel_values"], self._warn_of_spacing(scan), doubts, self._network)
 
     def _warn_of_spacing(self, scan: Scan) -> list[str]:
         """Say that a scan without spacing is taken to be on the model's grid, where the model has one."""
@@ -268,18 +268,16 @@ class Reader:
             "expect worse outlines"
         ]
 
-    def _match_channels(self, scan: Scan) -> tuple[np.ndarray, list[str]]:
+    def _match_channels(self, scan: Scan) -> np.ndarray:
         """Repeat a gray scan for a model of several channels, and take one channel where all are the same."""
         wanted, slices = self.processor.num_channels, scan.slices
         given = slices.shape[-1]
         if given == wanted:
-            return slices, []
+            return slices
         if given == 1:
-            return np.repeat(slices, wanted, axis=-1), [
-                f"the scan has one channel, the model {wanted}: repeated; expect less than with all {wanted}"
-            ]
+            return np.repeat(slices, wanted, axis=-1)
         if wanted == 1 and bool((slices == slices[..., :1]).all()):
-            return slices[..., :1], []
+            return slices[..., :1]
         reason = f"has {given} channels, the model takes {wanted}"
         raise ScanError(scan.source, reason, "give the channels of its training")
 
@@ -300,6 +298,7 @@ class Reader:
             source=scan.source,
             phases=scan.phases,
             warnings=[*scan.warnings, *work.warnings],
+            doubts=work.doubts,
             model={
                 "id": self.config.name_or_path or None,
                 "revision": self.revision,

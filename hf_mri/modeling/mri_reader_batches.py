@@ -40,8 +40,8 @@ class Network:
 class Work:
     """A scan on its way through the model."""
 
-    def __init__(self, scan: Scan, pixel_values: Tensor, warnings: list[str], network: Network):
-        self.scan, self.pixel_values, self.warnings = scan, pixel_values, warnings
+    def __init__(self, scan: Scan, pixel_values: Tensor, warnings: list[str], doubts: list[str], network: Network):
+        self.scan, self.pixel_values, self.warnings, self.doubts = scan, pixel_values, warnings, doubts
         count, shape = len(scan.slices), scan.slices.shape[:3]
         self.left = count  # slices without an answer
         self.gate_logit = None if network.engine.gate is None else np.zeros(count, np.float32)

@@ -46,6 +46,8 @@ class Reading:
         masks: by label, bool (S, H, W), laid out as the scan's slices.
         spacing: millimeters between rows, columns and slices, or None.
         geometry: the way back to the source's axes.
+        doubts: sentences that say why the scan may not be what the model was trained on; then the answer may mean
+            nothing.
         model: id, revision, engine and precision.
         thresholds: those that were applied.
         gate_logit: (S,) logit of tumor from the classifier, or None.
@@ -64,6 +66,7 @@ class Reading:
     source: str = "array"
     phases: int = 1
     warnings: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
     model: dict[str, str | None] = field(default_factory=dict)
     thresholds: dict[str, float] = field(default_factory=lambda: dict(THRESHOLDS))
     gate_logit: np.ndarray | None = None
@@ -86,8 +89,9 @@ class Reading:
 
     @property
     def positive(self) -> np.ndarray:
-        """(S,) whether each slice is called tumor."""
-        return self.probability >= self.thresholds["slice_threshold"]
+        """(S,) whether each slice is called tumor: never one that the gate has set aside."""
+        called = self.probability >= self.thresholds["slice_threshold"]
+        return called if self.mask_logit is None else called & (self.stage != "gate")
 
     def in_source_order(self, label: str) -> np.ndarray:
         """A label's mask in the source's own voxel order: (I, J, K), or (I, J, K, T) of a cine."""
@@ -161,6 +165,7 @@ class Reading:
             "spacing_mm": list(self.spacing) if self.spacing else None,
             "phases": self.phases,
             "warnings": [*self.warnings, *(cine or {}).get("doubts", [])],
+            "doubts": self.doubts,
             "slices": [self._slice_dict(index, count, gate, positive) for index in range(len(self.probability))],
             "volumes": [
                 {

@@ -46,6 +46,8 @@ class Scan:
         source: a name without folders.
         files: the file of each slice, or the one file that holds all; empty for arrays.
         phases: time points.
+        modality: what a DICOM header says, such as "MR"; empty where nothing is said.
+        body_part: what a DICOM header says that was examined.
     """
 
     slices: np.ndarray
@@ -55,6 +57,8 @@ class Scan:
     files: tuple[Path, ...] = ()
     phases: int = 1
     warnings: list[str] = field(default_factory=list)
+    modality: str = ""
+    body_part: str = ""
 
     @property
     def slices_per_phase(self) -> int:
@@ -301,4 +305,4 @@ def _scan_of(slices: np.ndarray, name: str) -> Scan:
 
 
 def _scan_of_volume(volume: Volume, name: str) -> Scan:
-    return Scan(volume.slices, volume.spacing, volume.geometry, name, volume.files, volume.phases, volume.warnings)
+    return Scan(source=name, **volume._asdict())

@@ -38,13 +38,13 @@ def read_dicom_files(
         chosen, notes = choose_series(images, series, shown)
         if len(images) < len(heads):
             notes.append(f"{len(heads) - len(images)} DICOM files without an image were left out")
-        modality = str(images[chosen[0]].get("Modality", "") or "")
-        if modality not in ("MR", ""):
-            notes.append(f"the DICOM modality is {modality}, not MR")
         frames = [frame for path in chosen for frame in frames_of(path, images[path], notes)]
         ordered, phases, more = sort_frames(frames, shown)
         limits.check(shown, len(ordered), *ordered[0].size)
-        return _lay_out(ordered, _read_pixels(ordered), phases, orientation, [*notes, *more], shown)
+        volume = _lay_out(ordered, _read_pixels(ordered), phases, orientation, [*notes, *more], shown)
+        head = images[chosen[0]]
+        said = [str(head.get(tag) or "").strip() for tag in ("Modality", "BodyPartExamined")]
+        return volume._replace(modality=said[0], body_part=said[1])
 
 
 def _read_pixels(frames: list[Frame]) -> np.ndarray:

@@ -17,7 +17,7 @@ PLACE_TAGS = [
 ]
 SERIES_TAGS = [
     *("SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription"),
-    *("InstanceNumber", "ImageType"),
+    *("InstanceNumber", "ImageType", "BodyPartExamined"),
 ]
 TIME_TAGS = ["TemporalPositionIdentifier", "TriggerTime", "AcquisitionNumber", "FrameTime", "FrameTimeVector"]
 ECHO_TAGS = ["EchoTime"]

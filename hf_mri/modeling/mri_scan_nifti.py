@@ -34,6 +34,8 @@ class Volume(NamedTuple):
     phases: int
     warnings: list[str]
     files: tuple[Path, ...] = ()
+    modality: str = ""
+    body_part: str = ""
 
 
 class _Place(NamedTuple):

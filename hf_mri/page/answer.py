@@ -7,9 +7,9 @@ from hf_mri.tasks.registry import find_task
 
 
 def card(sentence: str, detail: str, kind: str, warnings: tuple[str, ...] = ()) -> str:
-    """Return the answer's card; `kind` is `found`, `measured`, `clear`, `idle` or `error`."""
+    """Return the answer's card; `kind` is `found`, `measured`, `clear`, `doubt`, `idle` or `error`."""
     role = "alert" if kind == "error" else "status"
-    listed = "".join(f"<li>{escape(line[:1].upper() + line[1:])}.</li>" for line in warnings)
+    listed = "".join(f"<li>{escape(line[:1].upper() + line[1:].rstrip('.'))}.</li>" for line in warnings)
     return (
         f'<div class="answer answer-{kind}" role="{role}"><p class="sentence">{escape(sentence)}</p>'
         f'<p class="detail">{escape(detail)}</p>{f"<ul>{listed}</ul>" if listed else ""}</div>'
@@ -22,12 +22,18 @@ IDLE = card(
     "idle",
 )
 
+READING = card("Reading the scan …", "The answer comes here.", "idle")
+BUSY = card(
+    "This could not be read now.", "The page is busy, or the connection is gone; try again in a minute.", "error"
+)
 
-def say_answer(facts: dict) -> str:
-    """Return the sentence that answers the visitor's question, with what the reader warned about.
+
+def say_answer(facts: dict, better: str | None = None) -> str:
+    """Return the sentence that answers the visitor's question, with what the reader warned about; a doubt comes first.
 
     Args:
         facts: `reading.to_dict()`.
+        better: the tab that may fit better, where the scan is in doubt.
     """
     slices = facts["slices"]
     positive = [row["index"] + 1 for row in slices if row["positive"]]
@@ -37,6 +43,14 @@ def say_answer(facts: dict) -> str:
         details = [f"{', '.join(moments).capitalize()}, of {facts['phases']}."]
     elif positive and len(slices) > 1:
         details.insert(0, f"Slices {positive[0]} to {positive[-1]}." if len(positive) > 1 else f"Slice {positive[0]}.")
+    threshold = facts["thresholds"]["slice_threshold"]
+    if not moments:
+        details.append(f"A slice counts from {threshold:.0%}.")
+    if facts["doubts"]:
+        first, *others = facts["doubts"]
+        said = f"What the model says all the same: {write_headline(facts)} {' '.join(details)}"
+        hint = [f"The tab “{better}” may fit better"] if better else []
+        return card(f"Doubtful. {first}", said, "doubt", (*hint, *others, *facts["warnings"]))
     kind = "clear" if not positive else "measured" if len(facts["labels"]) > 1 else "found"
     return card(write_headline(facts), " ".join(details), kind, tuple(facts["warnings"]))
 
@@ -55,10 +69,13 @@ def tabulate(facts: dict) -> str:
             name = f"{label[:1].upper()}{label[1:]}{when}".replace("_", " ")
             cells = [name, format_volume(volume), format_diameter(volume), where, f"{volume['voxels']:,}"]
             rows.append("".join(f"<td>{escape(cell or 'none')}</td>" for cell in cells))
-    names = ("Label", "Volume", "Largest diameter", "Slices", "Pixels")
+    names = ("Label", "Volume", "Largest diameter", "Outlined in slices", "Pixels")
     head = "".join(f'<th scope="col">{name}</th>' for name in names)
     body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{say_spacing(facts)}</p>"
+    region = '<div class="table" role="region" aria-label="Measurements" tabindex="0">'
+    return (
+        f"{region}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div><p>{say_spacing(facts)}</p>"
+    )
 
 
 def find_moments(facts: dict) -> dict[str, tuple[str, int]]:
@@ -69,5 +86,5 @@ def find_moments(facts: dict) -> dict[str, tuple[str, int]]:
 def say_spacing(facts: dict) -> str:
     """Return what is known about the millimeters, and what to do where nothing is."""
     if facts["spacing_mm"] is None:
-        return "The file does not say how far apart pixels are: give it under “Spacing and series” for mm² and mL."
+        return "The file does not say how far apart pixels are: give it under “Spacing” for mm² and mL."
     return f"Spacing {' x '.join('unknown' if mm is None else f'{mm:.2f}' for mm in facts['spacing_mm'])} mm."

@@ -5,12 +5,13 @@ import gradio as gr
 from hf_mri.page.batcher import Desk
 from hf_mri.page.downloads import KINDS, pack
 from hf_mri.page.models import Bundle
-from hf_mri.page.uploads import hide_folders, read_upload
+from hf_mri.page.uploads import read_upload
+from hf_mri.page.visitors import Uploads, visitor_of
 
 OWN = -1  # "the model's own threshold", since an endpoint's numbers are never empty
 
 
-def add_endpoints(bundles: list[Bundle], desks: dict[str, Desk]) -> None:
+def add_endpoints(bundles: list[Bundle], desks: dict[str, Desk], uploads: Uploads) -> None:
     """Add /models, /read and /write to the page, out of sight."""
     by_name = {bundle.name: bundle for bundle in bundles}
     first = bundles[0].name
@@ -19,22 +20,32 @@ def add_endpoints(bundles: list[Bundle], desks: dict[str, Desk]) -> None:
         """List the models of this page: name, labels, channels, thresholds, and version."""
         return [describe(bundle) for bundle in bundles]
 
-    def answer(files, model, row_mm, column_mm, slice_mm, mask_threshold, gate_threshold):
-        bundle = by_name[model]
+    def answer(request, files, model, *numbers):
+        *spacing, scan, mask_threshold, gate_threshold = numbers
         try:
-            scan = read_upload(bundle.reader, files or [], (row_mm, column_mm, slice_mm))
-            reading = desks[model].read(scan)
+            check_threshold("mask_threshold", mask_threshold)
+            check_threshold("gate_threshold", gate_threshold)
+            uploads.check(files or [], visitor_of(request))
+            number = int(scan) - 1 if scan else None
+            reading = desks[model].read(read_upload(by_name[model].reader, files or [], spacing, number))
             if gate_threshold not in (None, OWN):
                 reading = desks[model].look_further(reading, gate_threshold)
             return reading if mask_threshold in (None, OWN) else reading.at(mask_threshold=mask_threshold)
-        except (ValueError, OSError, ImportError, RuntimeError) as error:
-            raise gr.Error(hide_folders(str(error), files or []), print_exception=False) from None
+        except (ValueError, RuntimeError) as error:
+            raise gr.Error(str(error), print_exception=False) from None
 
-    def read(files, model, row_mm, column_mm, slice_mm, mask_threshold, gate_threshold):
-        return answer(files, model, row_mm, column_mm, slice_mm, mask_threshold, gate_threshold).to_dict()
+    def read(files, model, row_mm, column_mm, slice_mm, scan, mask_threshold, gate_threshold, request: gr.Request):
+        return answer(
+            request, files, model, row_mm, column_mm, slice_mm, scan, mask_threshold, gate_threshold
+        ).to_dict()
 
-    def write(files, kind, model, row_mm, column_mm, slice_mm, mask_threshold, gate_threshold):
-        return pack(answer(files, model, row_mm, column_mm, slice_mm, mask_threshold, gate_threshold), kind)
+    def write(
+        files, kind, model, row_mm, column_mm, slice_mm, scan, mask_threshold, gate_threshold, request: gr.Request
+    ):
+        reading = answer(request, files, model, row_mm, column_mm, slice_mm, scan, mask_threshold, gate_threshold)
+        path = pack(reading, kind)
+        uploads.record(path, visitor_of(request))
+        return path
 
     gr.api(models, api_name="models", queue=False)
     with gr.Column(visible=False):
@@ -48,6 +59,7 @@ def add_endpoints(bundles: list[Bundle], desks: dict[str, Desk]) -> None:
                 gr.Number(0, label=f"Millimeters between {axis}, 0 where the file says it")
                 for axis in ("rows", "columns", "slices")
             ),
+            gr.Number(0, label="Of several scans in the files the one to read, counted from 1; 0 where there is one"),
             *(
                 gr.Number(OWN, label=f"{name}, -1 for the model's own")
                 for name in ("mask_threshold", "gate_threshold")
@@ -70,6 +82,12 @@ def add_endpoints(bundles: list[Bundle], desks: dict[str, Desk]) -> None:
             concurrency_limit=16,
             api_description="Read one scan and return a file: masks (PNG, NIfTI), run-lengths, HTML report or JSON.",
         )
+
+
+def check_threshold(name: str, value: float | None) -> None:
+    """Refuse what is no probability."""
+    if value not in (None, OWN) and not 0 <= value <= 1:
+        raise ValueError(f"{name} {value:g}: must lie between 0 and 1, or be {OWN} for the model's own.")
 
 
 def describe(bundle: Bundle) -> dict:

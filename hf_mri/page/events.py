@@ -1,21 +1,22 @@
 """What happens when a visitor drops a scan, moves a threshold or wants a file: one set of events for each tab."""
 
-import logging
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import gradio as gr
 
-from hf_mri.page.answer import IDLE, card, say_answer, tabulate
+from hf_mri.page.answer import BUSY, IDLE, READING, card, say_answer, tabulate
 from hf_mri.page.batcher import Desk
 from hf_mri.page.downloads import pack
 from hf_mri.page.examples import Example
-from hf_mri.page.models import Bundle
+from hf_mri.page.models import Bundle, find_better
 from hf_mri.page.sessions import Visits
-from hf_mri.page.uploads import hide_folders, read_upload
+from hf_mri.page.thumbnails import style_thumbnails
+from hf_mri.page.uploads import list_scans, read_upload
 from hf_mri.page.viewer import show_reading, show_scan
+from hf_mri.page.visitors import Uploads, visitor_of
 
-logger = logging.getLogger(__name__)
 GONE = "This reading is no longer held. Drop the scan again."
 
 
@@ -24,9 +25,11 @@ class Parts:
     """The components of one tab that events read or write."""
 
     files: gr.File
+    dropped: gr.State
     examples: list[tuple[gr.Button, Example]]
+    choice: gr.Radio
+    menu: gr.HTML  # the pictures of the choice
     spacing: list[gr.Number]
-    series: gr.Textbox
     again: gr.Button
     sliders: dict[str, gr.Slider]
     downloads: dict[str, gr.Button]
@@ -41,23 +44,24 @@ class TabEvents:
     """The handlers of one tab. Readings are kept by visitor, so that no visitor sees another's scan."""
 
     bundle: Bundle
+    others: list[Bundle]
     desk: Desk
     visits: Visits
+    uploads: Uploads
     parts: Parts
 
     def connect(self) -> None:
-        """Tie the handlers to the components; none of these is an API endpoint (endpoints.py has those)."""
+        """Tie the handlers to the components; none of these is an API endpoint (api.py has those)."""
         parts, options = self.parts, {"api_visibility": "private", "concurrency_limit": 16}
         shown = [parts.answer, parts.viewer, parts.measures]
-        everything = [*shown, *parts.sliders.values(), *parts.downloads.values()]
-        asked = [parts.files, *parts.spacing, parts.series]
-        for event, handler in ((parts.files.upload, self.read), (parts.again.click, self.read_again)):
-            event(handler, asked, everything, show_progress_on=parts.viewer, **options)
-        parts.files.clear(self.clear, None, everything, show_progress="hidden", queue=False, api_visibility="private")
+        everything = [*shown, parts.files, parts.dropped, parts.choice, parts.menu]
+        everything += [*parts.spacing, *parts.sliders.values(), *parts.downloads.values()]
+        self._connect_reading(parts.files.upload, self.drop, [parts.files, parts.dropped], everything)
+        self._connect_reading(parts.choice.input, self.read, [parts.files, parts.choice], everything)
+        self._connect_reading(parts.again.click, self.measure_again, parts.spacing, everything)
         for button, example in parts.examples:
-            button.click(
-                self.read_example(example), None, [parts.files, *everything], show_progress_on=parts.viewer, **options
-            )
+            self._connect_reading(button.click, self.read_example(example), None, everything)
+        parts.files.clear(self.clear, None, everything, show_progress="hidden", queue=False, api_visibility="private")
         for slider in parts.sliders.values():
             slider.input(
                 self.apply_thresholds,
@@ -73,49 +77,97 @@ class TabEvents:
                 None, None, None, js=click, api_visibility="private"
             )
 
-    def read(self, files, rows, columns, slices, series, request: gr.Request, progress=gr.Progress()):  # noqa: B008
-        """Read what was dropped, keep the reading for this visitor, show it."""
+    def _connect_reading(self, event, handler, inputs, everything) -> None:
+        """The card says at once that a scan is being read, and, where the page is too busy, that it was not."""
+        parts = self.parts
+        say = {"fn": None, "inputs": None, "outputs": parts.answer, "api_visibility": "private"}
+        event(js=f"() => {json.dumps(READING)}", **say).then(
+            handler,
+            inputs,
+            everything,
+            show_progress_on=parts.viewer,
+            api_visibility="private",
+            concurrency_limit=16,
+        ).failure(js=f"() => {json.dumps(BUSY)}", **say)
+
+    def drop(self, files, dropped, request: gr.Request, progress=gr.Progress()):  # noqa: B008
+        """Read what was dropped last: it takes the place of what lay there, which the browser still lists."""
+        fresh = [path for path in files or [] if path not in (dropped or [])] or files or []
+        try:
+            self.uploads.check(fresh, visitor_of(request))
+        except ValueError as error:  # and nothing of such a file is told, not even that it is there
+            refused = self._nothing(request, card("This could not be read.", str(error), "error"))
+            return refused | {self.parts.files: None, self.parts.dropped: []}
+        shown = self.read(fresh, None, request, progress)
+        return shown | {self.parts.files: fresh, self.parts.dropped: list(map(str, fresh))}
+
+    def read(self, files, choice, request: gr.Request, progress=gr.Progress()):  # noqa: B008
+        """Read a scan of this visitor, or offer those that are there; keep the reading for this visitor, show it."""
         if not files:
             return self.clear(request)
         try:
-            scan = read_upload(self.bundle.reader, files, (rows, columns, slices), series)
+            self.uploads.check(files, visitor_of(request))
+            scans = list_scans(self.bundle.reader, files) if choice is None else []
+        except ValueError as error:
+            return self._nothing(request, card("This could not be read.", str(error), "error"))
+        if len(scans) > 1:
+            return self._offer(scans, request)
+        shown = self._read_files(files, (), request, progress, choice or 0)
+        return shown if choice is not None else {self.parts.choice: gr.Radio(visible=False, value=None)} | shown
+
+    def _offer(self, scans: list[tuple[str, bytes | None]], request: gr.Request) -> dict:
+        parts = self.parts
+        sentence = f"These files are {len(scans)} scans: choose one."
+        place = f"#{parts.choice.elem_id} label:nth-of-type"
+        return self._nothing(request, card(sentence, "They are never read as one.", "idle")) | {
+            parts.choice: gr.Radio([(title, at) for at, (title, _) in enumerate(scans)], value=None, visible=True),
+            parts.menu: style_thumbnails({f"{place}({at})": picture for at, (_, picture) in enumerate(scans, 1)}),
+        }
+
+    def _read_files(self, files, spacing, request: gr.Request, progress, number: int = 0) -> dict:
+        try:
+            scan = read_upload(self.bundle.reader, files, spacing, number)
             reading = self.desk.read(scan, progress)
-        except (ValueError, OSError, ImportError, RuntimeError) as error:
+        except (ValueError, RuntimeError) as error:
             # Never a traceback: the page says what is wrong with this scan, and stays usable.
-            return self._nothing(request, card("This could not be read.", hide_folders(str(error), files), "error"))
-        self.visits.keep(request.session_hash, self.bundle.name, reading)
+            return self._nothing(request, card("This could not be read.", str(error), "error"))
+        self.visits.keep(visitor_of(request), self.bundle.name, reading)
         return self._show(reading)
 
-    def read_again(self, files, rows, columns, slices, series, request: gr.Request, progress=gr.Progress()):  # noqa: B008
-        """Measure the reading at hand with another spacing; another series has to be read."""
-        held = self.visits.get(request.session_hash, self.bundle.name)
-        if series or held is None:
-            return self.read(files, rows, columns, slices, series, request, progress)
+    def measure_again(self, rows, columns, slices, request: gr.Request):
+        """Measure the reading at hand with another spacing."""
+        held = self.visits.get(visitor_of(request), self.bundle.name)
         try:
+            if held is None:
+                raise ValueError(GONE)
             scan = self.bundle.reader.read_scan(held.scan, spacing=(rows or None, columns or None, slices or None))
         except ValueError as error:
-            rest = 2 + len(self.parts.sliders) + len(self.parts.downloads)
-            return [card("This could not be done.", str(error), "error"), *[gr.skip()] * rest]
+            return {self.parts.answer: card("This could not be done.", str(error), "error")}
         reading = replace(held, scan=scan, spacing=scan.spacing)
-        self.visits.keep(request.session_hash, self.bundle.name, reading)
+        self.visits.keep(visitor_of(request), self.bundle.name, reading)
         return self._show(reading)
 
     def read_example(self, example: Example) -> Callable:
         """Return the handler of one example's button."""
 
         def read(request: gr.Request, progress=gr.Progress()):  # noqa: B008
-            rows, columns, slices = example.spacing or (None, None, None)
-            return None, *self.read([str(example.path)], rows, columns, slices, "", request, progress)
+            empty = {
+                self.parts.files: None,
+                self.parts.dropped: [],
+                self.parts.choice: gr.Radio(visible=False, value=None),
+            }
+            return empty | self._read_files([str(example.path)], example.spacing or (), request, progress)
 
         return read
 
     def clear(self, request: gr.Request):
         """Forget this visitor's reading in this tab."""
-        return self._nothing(request, IDLE)
+        hidden = {self.parts.dropped: [], self.parts.choice: gr.Radio(visible=False, value=None)}
+        return self._nothing(request, IDLE) | hidden
 
     def apply_thresholds(self, request: gr.Request, *values: float):
         """Show the reading at other thresholds; the model runs only for slices that a lower gate lets in."""
-        reading = self.visits.get(request.session_hash, self.bundle.name)
+        reading = self.visits.get(visitor_of(request), self.bundle.name)
         if reading is None:
             return card(GONE, "", "error"), gr.skip(), gr.skip()
         wanted = dict(zip(self.parts.sliders, values, strict=True))
@@ -125,39 +177,45 @@ class TabEvents:
             changed = reading.at(**wanted)
         except (ValueError, RuntimeError) as error:
             return card("This could not be done.", str(error), "error"), gr.skip(), gr.skip()
-        self.visits.keep(request.session_hash, self.bundle.name, changed)
+        self.visits.keep(visitor_of(request), self.bundle.name, changed)
         facts = changed.to_dict()
-        return say_answer(facts), gr.HTML(reading=show_reading(changed, facts)), tabulate(facts)
+        better = find_better(self.bundle, self.others, changed.scan)
+        return say_answer(facts, better), gr.HTML(reading=show_reading(changed, facts)), tabulate(facts)
 
     def write(self, kind: str) -> Callable:
         """Return the handler of one download's button."""
 
         def pack_reading(request: gr.Request) -> str:
-            reading = self.visits.get(request.session_hash, self.bundle.name)
+            visitor = visitor_of(request)
+            reading = self.visits.get(visitor, self.bundle.name)
             if reading is None:
                 raise gr.Error(GONE, print_exception=False)
-            return pack(reading, kind)
+            path = pack(reading, kind)
+            self.uploads.record(path, visitor)
+            return path
 
         return pack_reading
 
-    def _show(self, reading) -> list:
-        thresholds = [gr.Slider(value=reading.thresholds[name]) for name in self.parts.sliders]
-        facts = reading.to_dict()
+    def _show(self, reading) -> dict:
+        parts, facts = self.parts, reading.to_dict()
+        better = find_better(self.bundle, self.others, reading.scan)
         scan = show_scan(reading, facts, self.bundle.task, self.bundle.channels)
-        return [
-            say_answer(facts),
-            gr.HTML(value=scan, reading=show_reading(reading, facts)),
-            tabulate(facts),
-            *thresholds,
-            *(gr.Button(interactive=True) for _ in self.parts.downloads),
-        ]
+        return {
+            parts.answer: say_answer(facts, better),
+            parts.viewer: gr.HTML(value=scan, reading=show_reading(reading, facts)),
+            parts.measures: tabulate(facts),
+            **dict(zip(parts.spacing, reading.spacing or (None, None, None), strict=True)),
+            **{slider: gr.Slider(value=reading.thresholds[name]) for name, slider in parts.sliders.items()},
+            **{button: gr.Button(interactive=True) for button in parts.downloads.values()},
+        }
 
-    def _nothing(self, request: gr.Request, answer: str) -> list:
-        self.visits.forget(request.session_hash, self.bundle.name)
-        return [
-            answer,
-            gr.HTML(value=None, reading=None),
-            "",
-            *(gr.skip() for _ in self.parts.sliders),
-            *(gr.Button(interactive=False) for _ in self.parts.downloads),
-        ]
+    def _nothing(self, request: gr.Request, answer: str) -> dict:
+        parts = self.parts
+        self.visits.forget(visitor_of(request), self.bundle.name)
+        return {
+            parts.answer: answer,
+            parts.viewer: gr.HTML(value=None, reading=None),
+            parts.measures: "",
+            **dict.fromkeys(parts.spacing),
+            **{button: gr.Button(interactive=False) for button in parts.downloads.values()},
+        }

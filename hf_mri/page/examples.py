@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image
 
 from hf_mri.data.phantoms.scan import draw_scan
-from hf_mri.reports.display import window_volume
+from hf_mri.page.thumbnails import draw_thumbnail
 from hf_mri.tasks.task import ScanExample, Task
 
-SEED = 3
+SEED = 2
 Spacing = tuple[float, float, float]
 
 
@@ -24,7 +24,7 @@ class Example:
     name: str
     title: str
     path: Path
-    picture: Path
+    picture: bytes  # JPEG
     spacing: Spacing | None = None  # what the file itself does not say
 
 
@@ -44,7 +44,7 @@ def _keep_tiff(folder: Path, example: ScanExample, spacing: Spacing) -> Example:
     first, *others = [Image.fromarray(page) for page in example.slices]
     path = folder / f"{example.name}.tif"
     first.save(path, save_all=True, append_images=others, compression="tiff_deflate")
-    return Example(example.name, example.title, path, _picture(folder, example), spacing)
+    return Example(example.name, example.title, path, draw_thumbnail(example.shown), spacing)
 
 
 def _keep_nifti(folder: Path, example: ScanExample, spacing: Spacing) -> Example:
@@ -55,10 +55,4 @@ def _keep_nifti(folder: Path, example: ScanExample, spacing: Spacing) -> Example
     image = nibabel.Nifti1Image(example.slices.astype(np.int16).T, np.diag([-column, -row, step, 1.0]))
     path = folder / f"{example.name}.nii.gz"
     nibabel.save(image, path)
-    return Example(example.name, example.title, path, _picture(folder, example))
-
-
-def _picture(folder: Path, example: ScanExample) -> Path:
-    path = folder / f"{example.name}-button.png"
-    Image.fromarray(window_volume(example.shown[None, ..., None])[0]).save(path)
-    return path
+    return Example(example.name, example.title, path, draw_thumbnail(example.shown))

@@ -1,22 +1,32 @@
 """The layout of the page, and how it is served."""
 
+import logging
 import os
-from pathlib import Path
 
 import gradio as gr
+from gradio.utils import get_upload_folder
+from starlette.middleware import Middleware
 
-from hf_mri.page.accounts import make_gate
+from hf_mri.page.accounts import find_users, make_gate
 from hf_mri.page.answer import IDLE
 from hf_mri.page.api import add_endpoints
 from hf_mri.page.batcher import Desk
 from hf_mri.page.events import Parts, TabEvents
 from hf_mri.page.examples import draw_examples
+from hf_mri.page.guard import Guard
 from hf_mri.page.models import HELP, Bundle, list_names, load_bundles
 from hf_mri.page.sessions import Visits
 from hf_mri.page.static_files import read_static
 from hf_mri.page.texts import ABOUT, HEAD, PRIVACY, list_versions
+from hf_mri.page.thumbnails import style_thumbnails
 from hf_mri.page.viewer import make_viewer
+from hf_mri.page.visitors import Uploads, visitor_of
 
+logger = logging.getLogger(__name__)
+UNFIT = (
+    "The inputs do not fit this endpoint: give all of them, each of its kind, and files as they were uploaded, "
+    "or call /gradio_api/call/v2/NAME, which takes them by name."
+)
 UPLOADS_KEPT = 600  # seconds at most; a scan is in memory as soon as it is read
 MOST_WAITING = 64  # events of all visitors; one more is told that the page is busy
 DOWNLOADS = {
@@ -28,22 +38,50 @@ DOWNLOADS = {
 }
 
 
-def build_tab(bundle: Bundle, desk: Desk, visits: Visits) -> None:
+class Page(gr.Blocks):
+    """The page with what it holds for its visitors."""
+
+    def __init__(self, kept: int, **options):
+        super().__init__(delete_cache=(min(60, kept), kept), **options)
+        self.visits = Visits()
+        self.uploads = Uploads(get_upload_folder(), kept)
+
+    async def process_api(self, *args, **options):
+        """Answer an event; what nobody foresaw is told in a sentence, since Gradio would tell nothing."""
+        try:
+            return await super().process_api(*args, **options)
+        except gr.Error:
+            raise
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, OSError, RuntimeError) as error:
+            # Gradio's own checks of the inputs end here; what it says names components and folders.
+            logger.warning("an event failed: %s", type(error).__name__)
+            raise gr.Error(UNFIT, print_exception=False) from None
+
+
+def build_tab(bundle: Bundle, others: list[Bundle], desk: Desk, page: Page) -> None:
     """Lay out one model's tab: what goes in on the left, the answer and the viewer on the right."""
     key, config = bundle.name, bundle.reader.config
     with gr.Row(elem_classes="page-tab"):
         with gr.Column(elem_classes="side", scale=0):
             files = gr.File(
-                label="Scan: slices, NIfTI, DICOM or zip", file_count="multiple", height=150, elem_id=f"{key}-files"
+                label="Scan: slices, NIfTI, DICOM or zip",
+                file_count="multiple",
+                height=150,
+                elem_id=f"{key}-files",
+                elem_classes="scan-files",
             )
+            dropped = gr.State([])
+            choice = gr.Radio(
+                [], label="Scans in these files", visible=False, elem_id=f"{key}-choice", elem_classes="choice"
+            )
+            menu = gr.HTML("", apply_default_css=False, elem_classes="style")
             with gr.Row(elem_classes="examples"):
                 examples = [
-                    (
-                        gr.Button(example.title, icon=str(example.picture), elem_id=f"{key}-{example.name}"),
-                        example,
-                    )
+                    (gr.Button(example.title, elem_id=f"{key}-{example.name}"), example)
                     for example in draw_examples(bundle.task)
                 ]
+                pictures = {f"#{key}-{example.name}": example.picture for _, example in examples}
+                gr.HTML(style_thumbnails(pictures), apply_default_css=False, elem_classes="style")
             with gr.Accordion("Sensitivity", open=False, visible=bundle.has_masks, elem_classes="later"):
                 sliders = build_sliders(bundle, config)
             with gr.Accordion("Downloads", open=True, elem_classes="later"), gr.Row(elem_classes="downloads"):
@@ -52,13 +90,13 @@ def build_tab(bundle: Bundle, desk: Desk, visits: Visits) -> None:
                     for kind, title in DOWNLOADS.items()
                     if bundle.has_masks or kind in ("report", "json")
                 }
-            with gr.Accordion("Spacing and series", open=False, elem_classes="later"):
+            with gr.Accordion("Spacing", open=False, elem_classes="later"):
                 gr.Markdown("PNG, JPEG and TIFF do not say how far apart pixels are. Millimeters between:")
                 with gr.Row():
                     spacing = [
-                        gr.Number(None, label=axis, minimum=0, min_width=60) for axis in ("rows", "columns", "slices")
+                        gr.Number(None, label=axis, placeholder="unknown", min_width=60)
+                        for axis in ("rows", "columns", "slices")
                     ]
-                series = gr.Textbox(label="DICOM series, where there are several", max_lines=1)
                 again = gr.Button("Apply", size="sm", elem_id=f"{key}-again")
             ready = gr.DownloadButton("ready", visible="hidden", elem_id=f"{key}-ready")
         with gr.Column(elem_classes="main", scale=1):
@@ -69,8 +107,10 @@ def build_tab(bundle: Bundle, desk: Desk, visits: Visits) -> None:
             with gr.Accordion("About this model", open=False, elem_classes="later"):
                 link = f"[Model card on the Hub]({bundle.link})\n\n" if bundle.link else ""
                 gr.Markdown(link + (bundle.card or "This model came without a card."))
-    parts = Parts(files, examples, spacing, series, again, sliders, downloads, ready, answer, viewer, measures)
-    TabEvents(bundle, desk, visits, parts).connect()
+    parts = Parts(
+        files, dropped, examples, choice, menu, spacing, again, sliders, downloads, ready, answer, viewer, measures
+    )
+    TabEvents(bundle, others, desk, page.visits, page.uploads, parts).connect()
 
 
 def build_sliders(bundle: Bundle, config) -> dict[str, gr.Slider]:
@@ -109,41 +149,43 @@ def build_sliders(bundle: Bundle, config) -> dict[str, gr.Slider]:
     return sliders
 
 
-def build_page() -> gr.Blocks:
+def build_page() -> Page:
     """Return the whole page for the models that are found."""
     bundles, problems = load_bundles(list_names())
     desks = {bundle.name: Desk(bundle.reader) for bundle in bundles}
-    visits = Visits()
     kept = int(os.environ.get("HF_MRI_UPLOADS_KEPT", UPLOADS_KEPT))
 
     def forget(request: gr.Request) -> None:
-        visits.forget(request.session_hash)
+        page.visits.forget(visitor_of(request))
 
-    with gr.Blocks(
-        title="hf_mri: read MR slices", analytics_enabled=False, fill_width=True, delete_cache=(min(60, kept), kept)
-    ) as page:
+    with Page(kept, title="hf_mri: read MR slices", analytics_enabled=False, fill_width=True) as page:
         gr.HTML(HEAD, js_on_load=read_static("theme.js"), apply_default_css=False)
         if problems or not bundles:
             gr.Markdown("\n\n".join([*(f"**Not loaded:** {line}" for line in problems), "" if bundles else HELP]))
         if bundles:
-            add_endpoints(bundles, desks)  # before the tabs, whose own events would take the names
+            add_endpoints(bundles, desks, page.uploads)  # before the tabs, whose own events would take the names
         if len(bundles) == 1:
-            build_tab(bundles[0], desks[bundles[0].name], visits)
+            build_tab(bundles[0], [], desks[bundles[0].name], page)
         elif bundles:
             with gr.Tabs():
                 for bundle in bundles:
                     with gr.Tab(bundle.title):
-                        build_tab(bundle, desks[bundle.name], visits)
+                        build_tab(
+                            bundle, [other for other in bundles if other is not bundle], desks[bundle.name], page
+                        )
         gr.HTML(ABOUT.format(versions=list_versions(bundles), privacy=PRIVACY), elem_classes="page-foot")
         page.unload(forget)
     return page.queue(max_size=MOST_WAITING, default_concurrency_limit=16)
 
 
-def serve(page: gr.Blocks) -> None:
-    """Serve the page until it is stopped."""
-    users = os.environ.get("HF_MRI_AUTH")
+def serve(page: Page, **options) -> None:
+    """Serve the page until it is stopped; options are those of Gradio's launch."""
+    list_users = find_users()
+    # Uvicorn believes any neighbor's word about where a visitor comes from, unless it is told whom to believe.
+    os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
     page.launch(
-        auth=make_gate(Path(users)) if users else None,
+        auth=make_gate(list_users) if list_users else None,
+        app_kwargs={"middleware": [Middleware(Guard, uploads=page.uploads, list_users=list_users)]},
         auth_message="This page is for people who were given an account.",
         max_file_size=os.environ.get("HF_MRI_MAX_UPLOAD", "500mb"),
         theme=gr.themes.Base(
@@ -152,6 +194,11 @@ def serve(page: gr.Blocks) -> None:
             neutral_hue="slate",
             radius_size="lg",
             font=[gr.themes.LocalFont("Source Sans Pro", weights=(400, 600, 700)), "system-ui", "sans-serif"],
+        ).set(
+            body_text_color_subdued="*neutral_600",
+            block_label_text_color="*neutral_600",
+            block_info_text_color="*neutral_600",
+            input_placeholder_color="*neutral_500",
         ),
         css=read_static("style.css"),
         footer_links=["api", "gradio", "settings"],
@@ -159,4 +206,5 @@ def serve(page: gr.Blocks) -> None:
         enable_monitoring=False,
         ssr_mode=False,
         max_threads=80,
+        **options,
     )

@@ -4,9 +4,12 @@ import json
 import os
 import re
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 from hf_mri.hub.model_cards import MODEL_CARDS, find_published, list_published
+from hf_mri.modeling.mri_scan import Scan
+from hf_mri.modeling.mri_scan_doubts import BODY_PARTS
 from hf_mri.tasks.registry import find_task
 from hf_mri.tasks.task import Task
 
@@ -56,19 +59,22 @@ def load_bundles(names: list[str]) -> tuple[list[Bundle], list[str]]:
     bundles, problems = [], []
     for name in names:
         try:
-            bundles.append(tell_apart(load_bundle(name), {bundle.name for bundle in bundles}))
+            bundles.append(tell_apart(load_bundle(name), bundles))
         except (OSError, ValueError, ImportError) as error:
-            problems.append(f"{Path(name).name}: {' '.join(str(error).split())}")
+            text = " ".join(str(error).split()).replace(f"{Path(name).parent}{os.sep}", "")
+            problems.append(f"{Path(name).name}: {text}")
     return bundles, problems
 
 
-def tell_apart(bundle: Bundle, taken: set[str]) -> Bundle:
-    """Number a model that is called like another (RUN/bundle, OTHER/bundle): all that is a tab's goes by its name."""
-    number, name = 1, bundle.name
-    while name in taken:
-        number += 1
-        name = f"{bundle.name}-{number}"
-    return bundle if number == 1 else replace(bundle, name=name, title=f"{bundle.title} {number}")
+def tell_apart(bundle: Bundle, others: list[Bundle]) -> Bundle:
+    """Number a name or a title that another model has (RUN/bundle, OTHER/bundle): all that is a tab's goes by both."""
+    name = _number(bundle.name, "-", {other.name for other in others})
+    return replace(bundle, name=name, title=_number(bundle.title, " ", {other.title for other in others}))
+
+
+def _number(word: str, gap: str, taken: set[str]) -> str:
+    numbered = (f"{word}{gap}{number}" for number in count(2))
+    return word if word not in taken else next(name for name in numbered if name not in taken)
 
 
 def load_bundle(name: str) -> Bundle:
@@ -79,10 +85,12 @@ def load_bundle(name: str) -> Bundle:
     if not folder.is_dir() and not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
         raise OSError("no such folder; HF_MRI_MODEL takes folders of bundles and Hub ids")
     reader = Reader.from_pretrained(name, keep="passed")
-    config = reader.config
+    config, short = reader.config, name.rstrip("/").rpartition("/")[2]
+    if folder.is_dir():
+        config.name_or_path = short  # which every reading carries: where the folder lies is nobody's business
     task = find_task(config.id2label.values())
     return Bundle(
-        name=name.rstrip("/").rpartition("/")[2],
+        name=short,
         title=task.title,
         task=task,
         channels=_name_channels(_read(name, "training.json"), reader.processor.num_channels),
@@ -92,6 +100,17 @@ def load_bundle(name: str) -> Bundle:
         has_gate=config.has_gate,
         has_masks=config.has_masks,
     )
+
+
+def find_better(own: Bundle, others: list[Bundle], scan: Scan) -> str | None:
+    """Return the title of another tab whose model knows what the scan's header and shape point to."""
+    for label, parts in BODY_PARTS.items():
+        if any(part in scan.body_part.upper() for part in parts) or (label == "ventricle" and scan.phases > 1):
+            fitting = [
+                bundle for bundle in (own, *others) if label in " ".join(bundle.reader.config.id2label.values())
+            ]
+            return fitting[0].title if fitting and own not in fitting else None
+    return None
 
 
 def _name_channels(training: str, count: int) -> tuple[str, ...]:

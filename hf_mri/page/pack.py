@@ -12,12 +12,16 @@ from hf_mri.hub.requirements import floors
 
 SHIPPED = ("README.md", "app.py")
 EXTRAS = ("space", "medical")
+LOCK = Path(hf_mri.__file__).parents[1] / "requirements.lock"  # of a checkout
 
 
 def list_requirements() -> str:
-    """Return what the Space installs: the package's own floors, without the package itself."""
-    lines = sorted(floors(*EXTRAS).values(), key=str.lower)
-    return "\n".join(["# Written by `python -m hf_mri.page.pack`: versions stand in pyproject.toml only.", *lines, ""])
+    """Return what the Space installs: in the versions that the tests run with, else from the package's own floors."""
+    wanted = floors(*EXTRAS) | {"openvino": floors("export")["openvino"]}  # reads fastest on a Space's processor
+    locked = LOCK.read_text(encoding="utf-8").splitlines() if LOCK.exists() else []
+    pins = {line.partition("==")[0].lower().replace("_", "-"): line for line in locked}
+    lines = sorted((pins.get(name.lower(), floor) for name, floor in wanted.items()), key=str.lower)
+    return "\n".join(["# Written by `python -m hf_mri.page.pack` from requirements.lock.", *lines, ""])
 
 
 def list_files() -> dict[str, str]:

@@ -4,6 +4,8 @@ import threading
 import time
 from collections import OrderedDict
 
+from hf_mri.page.visitors import Visitor
+
 
 def count_bytes(reading) -> int:
     """Return what a reading holds in memory, its scan included."""
@@ -25,14 +27,14 @@ class Visits:
         self._kept: OrderedDict = OrderedDict()  # (visitor, tab) -> (reading, bytes, last touched), oldest first
         self._lock = threading.Lock()
 
-    def keep(self, visitor: str, tab: str, reading) -> None:
+    def keep(self, visitor: Visitor, tab: str, reading) -> None:
         """Remember the reading that this visitor sees in this tab, in place of the one before."""
         with self._lock:
             self._kept.pop((visitor, tab), None)
             self._kept[visitor, tab] = (reading, count_bytes(reading), time.monotonic())
             self._sweep()
 
-    def get(self, visitor: str, tab: str):
+    def get(self, visitor: Visitor, tab: str):
         """Return the visitor's own reading in this tab, or None when it is no longer held."""
         with self._lock:
             self._sweep()
@@ -41,7 +43,7 @@ class Visits:
                 self._kept[visitor, tab] = (reading, size, time.monotonic())
             return reading
 
-    def forget(self, visitor: str, tab: str | None = None) -> None:
+    def forget(self, visitor: Visitor, tab: str | None = None) -> None:
         """Drop what this visitor has open, in one tab or in all."""
         with self._lock:
             for key in [key for key in self._kept if key[0] == visitor and tab in (None, key[1])]:

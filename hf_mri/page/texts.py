@@ -19,7 +19,8 @@ ABOUT = """
 """
 PRIVACY = (
     "Your scan is read in memory and forgotten when you close this page; the uploaded file is deleted within "
-    "ten minutes. Nothing about its content is logged, and nothing is sent to anyone else."
+    "ten minutes, and only this browser, known by a cookie, can have it read. "
+    "Nothing about its content is logged, and nothing is sent to anyone else."
 )
 
 

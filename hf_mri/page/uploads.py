@@ -1,44 +1,102 @@
 """From what a visitor drops to a scan, and the errors in words without this machine's paths."""
 
 import os
+import re
 import shutil
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-MOST_SLICES = 1500
-MOST_PIXELS = 400_000_000  # of one scan, over all slices
+from hf_mri.modeling.mri_scan import MOST_ZIP_BYTES
+from hf_mri.modeling.mri_scan_archive import unpack_zip
+from hf_mri.page.choices import Choice, tell_apart
+from hf_mri.page.thumbnails import draw_thumbnail
+from hf_mri.tasks.registry import find_task
+
+LIMITS = {"most_slices": 1500, "most_pixels": 400_000_000}  # of one scan; larger ones are for `hf-mri predict`
+MOST_CHOICES = 40
+DECODING = threading.Semaphore(2)  # scans at once: each may take the memory of the largest
+CLUTTER = ("__MACOSX", "Thumbs.db", "DICOMDIR", "desktop.ini")
 
 
-def read_upload(reader, paths: list[str], spacing: tuple[float | None, ...] = (), series: str = ""):
+def list_scans(reader, paths: list[str]) -> list[tuple[str, bytes | None]]:
+    """Return the scans among the files that a visitor dropped, as a title and, where there are several, a picture."""
+    with _laid_out(paths) as (choices, _):
+        return [(str(choice), _picture(reader, choice) if len(choices) > 1 else None) for choice in choices]
+
+
+def _picture(reader, choice: Choice) -> bytes | None:
+    try:
+        slices = reader.read_scan(choice.files[len(choice.files) // 2], **LIMITS).slices
+    except (ValueError, OSError, ImportError):  # said when this one is chosen
+        return None
+    channel = find_task(reader.config.id2label.values()).shown_channel(slices.shape[-1])
+    return draw_thumbnail(slices[len(slices) // 2, ..., channel])
+
+
+def read_upload(reader, paths: list[str], spacing: tuple[float | None, ...] = (), number: int | None = None):
     """Return the scan in the files that a visitor dropped: one file, or the slices of one scan.
 
     Args:
         reader: the model's; it knows how its training slices lie.
         paths: where the server keeps the uploads.
         spacing: millimeters between rows, columns and slices; empty or None where the visitor gave none.
-        series: of several DICOM series, the one to read.
+        number: of several scans, the one to read, counted from 0.
+
+    Raises:
+        ValueError: what is wrong, in a sentence; so also where there are several scans and none is named.
     """
-    if not paths:
-        raise ValueError("no file; drop a PNG, JPEG, TIFF, NIfTI, DICOM or a zip of DICOMs")
     known = [value or None for value in spacing]
-    options = {"spacing": known if any(known) else None, "series": series or None}
-    if len(paths) == 1:
-        scan = reader.read_scan(paths[0], **options)
-    else:
-        # One folder: the slices come in number order and masks beside them are left out, as everywhere else.
-        with tempfile.TemporaryDirectory(prefix="scan-") as folder:
-            for number, path in enumerate(map(Path, paths)):
-                target = Path(folder) / path.name
-                _link(path, target if not target.exists() else target.with_stem(f"{target.stem}-{number}"))
-            scan = reader.read_scan(folder, **options)
-        scan = replace(scan, source=Path(paths[0]).name.partition(".")[0])
-    count, height, width = scan.slices.shape[:3]
-    if count > MOST_SLICES or scan.slices.size > MOST_PIXELS:
-        raise ValueError(
-            f"{count} slices of {width}x{height} pixels are more than this page reads; use `hf-mri predict` instead"
-        )
+    with _laid_out(paths) as (choices, folder):
+        if number is None and len(choices) > 1:
+            listed = "; ".join(f"{at} is {choice}" for at, choice in enumerate(choices, 1))
+            raise ValueError(f"These files are {len(choices)} scans: choose one ({listed}).")
+        if not 0 <= (number or 0) < len(choices):
+            raise ValueError(f"There is no scan {number + 1}: these files hold {len(choices)}.")
+        choice = choices[number or 0]
+        scan = reader.read_scan(_gather(choice, folder), spacing=known if any(known) else None, **LIMITS)
+    if len(choice.files) > 1:
+        scan = replace(scan, source=Path(paths[0]).name.partition(".")[0] if len(choices) == 1 else choice.title)
     return scan
+
+
+@contextmanager
+def _laid_out(paths: list[str]) -> Iterator[tuple[list[Choice], str]]:
+    """Lay the uploads into a folder, archives unpacked, and tell their scans apart; errors lose the folder's name."""
+    if not paths:
+        raise ValueError("There is no file: drop a PNG, JPEG, TIFF, NIfTI, DICOM or a zip of them.")
+    with DECODING, tempfile.TemporaryDirectory(prefix="scan-") as folder:
+        try:
+            Path(folder, "files").mkdir()
+            files = [file for number, path in enumerate(paths) for file in _lay_out(Path(path), Path(folder), number)]
+            choices = tell_apart(files)
+            if len(choices) > MOST_CHOICES:
+                raise ValueError(f"These files are {len(choices)} scans; drop at most {MOST_CHOICES} at a time.")
+            yield choices, folder
+        except (ValueError, OSError, ImportError) as error:
+            raise ValueError(hide_folder(str(error), folder)) from None
+
+
+def _lay_out(path: Path, folder: Path, number: int) -> list[Path]:
+    """Link one upload beside the others, one of the same name into a folder of its own; unpack an archive."""
+    target, aside = folder / "files" / path.name, folder / str(number)
+    if target.exists():
+        aside.mkdir()
+        target = aside / path.name
+    _link(path, target)
+    if target.suffix.lower() != ".zip":
+        return [target]
+    aside.mkdir(exist_ok=True)
+    unpack_zip(target, aside, MOST_ZIP_BYTES)
+    inside = [file for file in sorted(aside.rglob("*")) if file.is_file() and file != target]
+    return [file for file in inside if not _is_clutter(file)] or [target]
+
+
+def _is_clutter(path: Path) -> bool:
+    return path.name.startswith(".") or any(part in CLUTTER for part in path.parts)
 
 
 def _link(path: Path, target: Path) -> None:
@@ -48,9 +106,21 @@ def _link(path: Path, target: Path) -> None:
         shutil.copyfile(path, target)
 
 
-def hide_folders(message: str, paths: list[str]) -> str:
+def _gather(choice: Choice, folder: str) -> Path:
+    """Return what is to be read: the one file, or a folder with the scan's files and nothing else."""
+    if len(choice.files) == 1:
+        return choice.files[0]
+    together = Path(folder, "upload")
+    together.mkdir()
+    for number, path in enumerate(choice.files):
+        target = together / path.name
+        path.rename(target if not target.exists() else target.with_stem(f"{target.stem}-{number}"))
+    return together
+
+
+def hide_folder(message: str, folder: str) -> str:
     """Return an error's message with file names only: where the server keeps uploads is nobody's business."""
-    folders = {str(Path(path).parent) for path in paths} | {tempfile.gettempdir()}
-    for folder in sorted(folders, key=len, reverse=True):
-        message = message.replace(folder + os.sep, "")
-    return message
+    for place in (rf"{folder}/(?:upload|files|\d+)", folder):
+        message = re.sub(rf"{place}/(?=\S)", "", message)
+        message = re.sub(place, "the upload", message)
+    return message.rstrip(".") + "."

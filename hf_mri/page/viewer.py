@@ -14,13 +14,21 @@ from hf_mri.tasks.task import Task
 
 LONGEST_SIDE = 512  # pixels that are sent; the masks to download keep the scan's own size
 SUSPECTED = "suspected"  # called by its probability, but nothing in it is outlined
+UNLIKELY = "unlikely"  # outlined, but not called
 STAGES = {
     "gate": "set aside by the gate",
     "empty": "nothing outlined",
     SUSPECTED: "suspected, nothing outlined",
     "mask": "outlined",
+    UNLIKELY: "outlined, too unlikely to count",
 }
-KEY = {"mask": "outlined", SUSPECTED: "suspected", "empty": "nothing found", "gate": "set aside"}
+KEY = {
+    "mask": "outlined",
+    SUSPECTED: "suspected",
+    UNLIKELY: "outlined, too unlikely to count",
+    "empty": "nothing found",
+    "gate": "set aside",
+}
 
 
 def make_viewer(elem_id: str) -> gr.HTML:
@@ -53,6 +61,7 @@ def show_scan(reading, facts: dict, task: Task, channel_names: tuple[str, ...]) 
     sent_width, sent_height = shrunk(width, height)
     masks, has_gate = facts["labels"], reading.gate_logit is not None
     return {
+        "scan": number_scan(reading),
         "images": [encode_channels(picture) if at in shown else None for at, picture in enumerate(pictures)],
         "width": sent_width,
         "height": sent_height,
@@ -77,12 +86,25 @@ def show_reading(reading, facts: dict) -> dict:
     areas = [sum(region["area_pixels"] for region in row["regions"].values()) for row in slices]
     masks = list(reading.masks.values())
     return {
+        "scan": number_scan(reading),
         "maps": [encode_map([mask[at] for mask in masks]) if area else None for at, area in enumerate(areas)],
         "probability": [round(row["probability"], 4) for row in slices],
-        "stage": [SUSPECTED if row["positive"] and row["stage"] != "mask" else row["stage"] for row in slices],
+        "stage": [name_stage(row) for row in slices],
         "measures": [measure(row["regions"]) for row in slices],
         "weight": [area / max(*areas, 1) for area in [*areas]],
     }
+
+
+def number_scan(reading) -> int:
+    """Return what tells a visitor's scans apart: pictures and thresholds' results reach the browser one by one."""
+    return id(reading.scan) % 1_000_003
+
+
+def name_stage(row: dict) -> str:
+    """Return how a slice is shown: red is what the headline counts and the segmenter outlined."""
+    if row["stage"] == "mask":
+        return "mask" if row["positive"] else UNLIKELY
+    return SUSPECTED if row["positive"] else row["stage"]
 
 
 def measure(regions: dict) -> str:

@@ -239,15 +239,15 @@ def test_a_gray_scan_for_a_model_of_three_channels_is_repeated_and_says_so():
     model = ResUNetForSemanticSegmentation(config).eval()
     reader = Reader(model, MriImageProcessor(size={"height": 64, "width": 64}, num_channels=3))
     gray = reader(head(2, 40, 48))
-    assert "repeated" in gray.warnings[0]
+    assert "repeated" in gray.doubts[0]
     color = reader(np.repeat(head(2, 40, 48)[..., None], 3, axis=-1))
-    assert color.warnings == []
+    assert color.doubts == []
     np.testing.assert_array_equal(gray.probability, color.probability)
 
 
 def test_channels_that_do_not_fit_are_refused(reader, tmp_path):
     Image.fromarray(np.stack([head(1, 40, 48)[0]] * 3, -1)).save(tmp_path / "gray.png")
-    assert reader(tmp_path / "gray.png").warnings == []  # three equal channels are gray
+    assert reader(tmp_path / "gray.png").doubts == []  # three equal channels are gray
     colors = np.random.default_rng(0).integers(0, 255, (40, 48, 3), dtype=np.uint8)
     Image.fromarray(colors).save(tmp_path / "color.png")
     with pytest.raises(ScanError, match="color: has 3 channels, the model takes 1"):
@@ -255,7 +255,7 @@ def test_channels_that_do_not_fit_are_refused(reader, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("scan", "warning"),
+    ("scan", "doubt"),
     [
         (np.zeros((1, 40, 48), np.uint8), "same value"),
         (np.random.default_rng(0).integers(0, 255, (1, 40, 48), dtype=np.uint8), "noise"),
@@ -263,8 +263,10 @@ def test_channels_that_do_not_fit_are_refused(reader, tmp_path):
         (head(1, 40, 48).astype(np.int16) * 8 - 1000, "CT"),
     ],
 )
-def test_what_does_not_look_like_mr_is_read_with_a_warning(reader, scan, warning):
-    assert any(warning in line for line in reader(scan).warnings)
+def test_what_does_not_look_like_mr_is_read_with_a_doubt(reader, scan, doubt):
+    reading = reader(scan)
+    assert any(doubt in line for line in reading.doubts)
+    assert reading.to_dict()["doubts"] == reading.doubts
 
 
 def test_a_scan_that_fails_is_reported_and_the_rest_go_on(reader, tmp_path):

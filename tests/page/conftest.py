@@ -104,7 +104,7 @@ def _serve(folder: Path, **environment: str) -> Iterator[str]:
         )
     address = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(600):
+        for _ in range(1500):  # five minutes: a busy machine takes one to import everything
             if process.poll() is not None:
                 pytest.fail(f"the page did not start: {log.read_text()[-2000:]}")
             try:
@@ -112,6 +112,8 @@ def _serve(folder: Path, **environment: str) -> Iterator[str]:
                 break
             except OSError:
                 time.sleep(0.2)
+        else:
+            pytest.fail(f"the page did not answer: {log.read_text()[-2000:]}")
         yield address
     finally:
         process.terminate()

@@ -32,12 +32,18 @@ def visit(chromium, served):
     foreign, errors = [], []
     tab.on("request", lambda request: foreign.append(request.url) if _is_foreign(request.url, address) else None)
     tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.on("console", lambda message: errors.append(message.text) if _is_ours(message) else None)
     tab.goto(address)
     tab.wait_for_selector("#brain-tumor-volume")
     yield tab
     context.close()
     assert not foreign
     assert not errors
+
+
+def _is_ours(message) -> bool:
+    """An error that the page's own script or markup makes, or a rule of its policy that it breaks."""
+    return message.type == "error" and "Failed to load resource" not in message.text
 
 
 def _is_foreign(url: str, address: str) -> bool:
@@ -126,7 +132,7 @@ def test_a_spacing_given_by_hand_turns_pixels_into_milliliters(visit, formats):
     _drop(visit, "brain", formats["pages"])
     visit.wait_for_selector(READ.format(name="brain"))
     assert "pixels" in _answer(visit)
-    visit.get_by_role("button", name="Spacing and series").locator("visible=true").click()
+    visit.get_by_role("button", name="Spacing").locator("visible=true").click()
     for axis, value in (("rows", "2"), ("columns", "2"), ("slices", "5")):
         visit.get_by_label(axis, exact=True).locator("visible=true").fill(value)
     visit.click("#brain-again")
@@ -191,6 +197,88 @@ def test_the_other_models_have_their_tabs(visit, formats, name):
     _drop(visit, name, formats["nifti"])
     visit.wait_for_selector(READ.format(name=name))
     assert visit.inner_text(f"#{name}-answer .sentence")
+
+
+def test_a_new_drop_takes_the_place_of_the_old_scan(visit, formats):
+    _drop(visit, "brain", formats["slices"])
+    visit.wait_for_selector(READ.format(name="brain"))
+    _drop(visit, "brain", formats["png"])
+    visit.wait_for_function("document.querySelector('#brain-viewer .v-readout').innerText.includes('/ 1')")
+    assert "head_" not in visit.inner_text("#brain-files")
+
+
+def test_several_scans_are_offered_and_never_read_as_one(visit, formats):
+    _drop(visit, "brain", [*formats["slices"], *formats["png"]])
+    visit.get_by_text("These files are 2 scans: choose one.").wait_for()
+    assert visit.locator("#brain-viewer .viewer").get_attribute("data-state") == "empty"
+    picture = "getComputedStyle(document.querySelector('#brain-choice label'), '::before').backgroundImage"
+    assert visit.evaluate(picture).startswith('url("data:image/jpeg')
+    visit.locator("#brain-choice label").nth(1).click()
+    visit.wait_for_selector(READ.format(name="brain"))
+    assert "/ 1" in visit.inner_text("#brain-viewer .v-readout")
+
+
+def test_a_doubt_is_said_before_any_finding(visit, formats):
+    _drop(visit, "brain", formats["nifti"])
+    visit.wait_for_selector(READ.format(name="brain"))
+    assert _answer(visit).startswith("Doubtful. The scan has one channel")
+    assert visit.locator("#brain-answer .answer-doubt").count() == 1
+
+
+def test_a_busy_page_says_so_and_goes_on(visit):
+    full = {"status": 503, "content_type": "application/json", "body": '{"detail": "Queue is full."}'}
+    visit.route("**/gradio_api/queue/join*", lambda route: route.fulfill(**full))
+    visit.click("#brain-tumor-slice")
+    visit.get_by_text("This could not be read now.").wait_for()
+    visit.unroute("**/gradio_api/queue/join*")
+    _click_example(visit, "tumor-slice")
+    assert "umor in" in _answer(visit)
+
+
+def test_the_wheel_walks_the_slices_and_lets_the_page_go_at_the_end(chromium, served):
+    tab = chromium.new_page(viewport={"width": 1280, "height": 600})
+    tab.goto(served[0])
+    _click_example(tab)
+    tab.get_by_label("Slice", exact=True).press("End")
+    shown = int(tab.get_by_label("Slice", exact=True).get_attribute("max"))
+    tab.wait_for_selector(f'#brain-viewer .viewer[data-shown="{shown}"]')
+    tab.locator("#brain-viewer .v-stage").hover()
+    before = tab.evaluate("scrollY")
+    tab.mouse.wheel(0, 120)
+    tab.wait_for_function(f"scrollY > {before}")
+    tab.locator("#brain-viewer .v-stage").hover()
+    tab.mouse.wheel(0, -120)
+    tab.wait_for_selector(f'#brain-viewer .viewer[data-shown="{shown - 1}"]')
+    tab.close()
+
+
+def test_a_tablet_shows_one_large_picture_and_the_theme_is_kept(chromium, served):
+    tab = chromium.new_page(viewport={"width": 820, "height": 1180}, color_scheme="light")
+    tab.goto(served[0])
+    _click_example(tab, "tumor-slice")
+    assert tab.locator("#brain-viewer figure").count() == 1
+    tab.get_by_role("button", name="Dark or light").click()
+    tab.reload()
+    tab.wait_for_function("document.body.classList.contains('dark')")
+    tab.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_axe_finds_nothing(chromium, served, scheme, width):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    tab = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    tab.goto(served[0])
+    tab.wait_for_selector("#brain-tumor-slice")
+    for state in ("at first", "with a reading, all open"):
+        if state != "at first":
+            _click_example(tab, "tumor-volume")
+            for head in tab.locator(".label-wrap:not(.open):visible").all():
+                head.click()
+        found = axe.run(tab).response["violations"]
+        told = {violation["id"]: [node["html"][:120] for node in violation["nodes"]] for violation in found}
+        assert told == {}, state
+    tab.close()
 
 
 def test_visitors_see_only_their_own_scans(visit, chromium, served):

@@ -30,6 +30,12 @@ def test_the_checkouts_space_is_the_packages():
     assert {"gradio", "torch", "timm", "transformers", "nibabel", "pydicom"} <= set(floors(*EXTRAS))
 
 
+def test_the_space_installs_the_tested_versions_with_the_fast_engine():
+    lines = list_files()["requirements.txt"].splitlines()[1:]
+    assert all("==" in line for line in lines)
+    assert any(line.startswith("openvino==") for line in lines)
+
+
 def test_the_header_names_the_gradio_that_was_tested():
     header = re.match(r"---\n(.*?)\n---\n", (SPACE / "README.md").read_text(encoding="utf-8"), re.DOTALL).group(1)
     assert re.search(r"^sdk_version: (\S+)$", header, re.MULTILINE).group(1) == version("gradio")

@@ -18,6 +18,7 @@ from scipy.ndimage import gaussian_filter
 from hf_mri.data.phantoms.smooth_noise import draw_field, ramp
 
 SIZE = 256
+CEREBRUM, CEREBRUM_SLICES = 0.33, 20  # the part of a head that is drawn as real ones look: above face and ears
 SPACING = (0.9, 0.9, 5.0)  # what makes a drawn head as large as a real one, in mm; its files do not say it
 SITES = ("PA", "PB", "PC")
 CLINICAL = {  # column → largest value; all count from 1, but death01
@@ -85,10 +86,17 @@ def write_patients(folder: Path, patients: int, seed: int, size: int | None, sli
     return truth
 
 
-def draw_head(rng: np.random.Generator, size: int = SIZE, slices: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Draw one head: slices (S, H, W, 3) uint8 and its lesion (S, H, W) uint8."""
+def draw_head(
+    rng: np.random.Generator, size: int = SIZE, slices: int | None = None, base: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw one head: slices (S, H, W, 3) uint8 and its lesion (S, H, W) uint8.
+
+    Args:
+        base: the height of the lowest slice, less than a tenth. Face, ears and cerebellum, below 0.35, are drawn
+            roughly: a model of real heads takes some of that for a lesion.
+    """
     shape = (slices or int(rng.integers(20, 41)), size, size)
-    x, y, height = _place_head(rng, shape)
+    x, y, height = _place_head(rng, shape, base)
     depth, brain_depth = _depth_below_scalp(rng, x, y, height)
     tissue = _mix_tissues(rng, shape, x, y, height, depth)
     lesion = _choose_lesion(rng)
@@ -105,10 +113,12 @@ def draw_head(rng: np.random.Generator, size: int = SIZE, slices: int | None = N
 
 def draw_scan(rng: np.random.Generator, size: int | None) -> tuple[np.ndarray, np.ndarray, tuple]:
     """Draw one head: slices (S, H, W, 3), its lesion (S, H, W), and the spacing in mm."""
-    return *draw_head(rng, size or SIZE), SPACING
+    return *draw_head(rng, size or SIZE, CEREBRUM_SLICES, CEREBRUM), SPACING
 
 
-def _place_head(rng: np.random.Generator, shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _place_head(
+    rng: np.random.Generator, shape: tuple[int, int, int], base: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Head coordinates of every voxel: the head is turned, scaled and moved a little, and its sides differ."""
     slices, size, _ = shape
     grid = (np.arange(size, dtype=np.float32) + 0.5) / size * 2 - 1
@@ -121,7 +131,9 @@ def _place_head(rng: np.random.Generator, shape: tuple[int, int, int]) -> tuple[
     cells = (4, 5, 5)
     x = x + 0.025 * draw_field(rng, shape, cells)
     y = y + 0.025 * draw_field(rng, shape, cells)
-    height = np.linspace(rng.uniform(0.0, 0.1), rng.uniform(0.96, 1.03), slices, dtype=np.float32)[:, None, None]
+    height = np.linspace(base + rng.uniform(0.0, 0.1), rng.uniform(0.96, 1.03), slices, dtype=np.float32)[
+        :, None, None
+    ]
     return x, y, height + 0.06 * rng.normal() * y
 
 

@@ -8,7 +8,11 @@ const strip = find(".v-strip");
 const pictures = new Map(); // data address -> decoded Image, so that scrolling back costs nothing
 const SCALE = 4; // overlay pixels for one mask pixel: outlines stay sharp when the picture is enlarged
 
-const view = { slice: 0, mode: matchMedia("(max-width: 640px)").matches ? "swipe" : "beside", split: 50, hidden: new Set() };
+// Side by side needs room; a phone and an upright tablet show one picture.
+const view = { slice: 0, mode: matchMedia("(max-width: 1000px)").matches ? "overlay" : "beside", split: 50, hidden: new Set() };
+let opened = null; // the scan that is shown
+let travelled = 0; // pixels that the wheel was turned since the last step
+const NOTCH = 40; // a mouse's notch is a step, and so is a trackpad's stroke of this length
 
 const percent = (value) => `${Math.round(100 * value)}%`;
 const option = (name) => find(`[data-part="${name}"]`);
@@ -269,8 +273,19 @@ function open() {
   buildStage();
 }
 
+// `value` and `reading` arrive one after the other: nothing is drawn from a scan and another scan's reading.
+function update() {
+  if (props.value && props.value.scan !== props.reading?.scan) return;
+  if (props.value?.scan === opened) return refresh();
+  opened = props.value?.scan ?? null;
+  open();
+  if (props.value && matchMedia("(max-width: 760px)").matches) {
+    root.closest(".page-tab").querySelector(".answer").scrollIntoView({ block: "start", behavior: "smooth" });
+  }
+}
+
 function refresh() {
-  if (!props.value || !props.reading) return;
+  if (!props.value) return;
   drawStrip();
   mark();
   draw();
@@ -288,8 +303,15 @@ root.querySelectorAll("[data-part]").forEach((input) => input.addEventListener("
 slider.addEventListener("input", () => go(Number(slider.value) - 1));
 stage.addEventListener("wheel", (event) => {
   if (!props.value || event.ctrlKey || length() < 2) return;
+  const way = Math.sign(event.deltaY);
+  const atEnd = view.slice + way < 0 || view.slice + way >= length();
+  if (way !== Math.sign(travelled) || atEnd) travelled = 0;
+  if (atEnd) return; // the page scrolls on
   event.preventDefault();
-  go(view.slice + Math.sign(event.deltaY));
+  travelled += event.deltaMode ? way * NOTCH : event.deltaY;
+  if (Math.abs(travelled) < NOTCH) return;
+  travelled = 0;
+  go(view.slice + way);
 }, { passive: false });
 
 function pick(event) {
@@ -318,6 +340,6 @@ root.addEventListener("drop", ({ dataTransfer }) => {
   input.dispatchEvent(new Event("change", { bubbles: true }));
 });
 
-watch("value", open);
-watch("reading", refresh);
-if (props.value) open();
+watch("value", update);
+watch("reading", update);
+update();
