@@ -14,7 +14,7 @@ from typing import Any
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 ENDING = ".aside"
 
@@ -71,14 +71,15 @@ def replace_folder(folder: Path, place: Path) -> None:
 @contextmanager
 def _held(folder: str | Path) -> Iterator[None]:
     """Lock a folder: the system frees the lock of whoever dies, however it dies."""
-    handle = os.open(folder, os.O_RDONLY) if fcntl else None
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        if fcntl:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:
-        if fcntl:
-            os.close(handle)
+        os.close(handle)
 
 
 def _remove_if_left(folder: Path) -> None:

@@ -89,10 +89,10 @@ def plan_geometry(
         usual = PLANE_OF_AXIS[_patient_axis(letters[2])]
         warnings.append(f"the slices are {plane}, the model was trained on {usual} ones")
         letters = PLANES[plane]
-    column, row, through = letters
-    axes = tuple(patient_axis.index(_patient_axis(letter)) for letter in (through, row, column))
-    flips = tuple(codes[axis] != letter for axis, letter in zip(axes, (through, row, column), strict=True))
-    return Geometry(shape, axes, flips, affine, header), warnings
+    column, row, through = tuple(letters)
+    across, down, along = (patient_axis.index(_patient_axis(letter)) for letter in (through, row, column))
+    flips = (codes[across] != through, codes[down] != row, codes[along] != column)
+    return Geometry(shape, (across, down, along), flips, affine, header), warnings
 
 
 def slice_distance(affine: np.ndarray, axis: int) -> float:

@@ -5,9 +5,9 @@
 """
 
 import argparse
-import importlib.util
 import json
 import os
+import runpy
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -17,12 +17,9 @@ LARGEST = 2**29  # bytes of a request
 
 
 def load_handler(folder: str) -> Any:
-    """Load the handler beside this file, as hosted containers do."""
+    """Load the handler that lies beside this file."""
     place = os.path.join(os.path.dirname(os.path.abspath(__file__)), "handler.py")
-    spec = importlib.util.spec_from_file_location("handler", place)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.EndpointHandler(folder)
+    return runpy.run_path(place)["EndpointHandler"](folder)
 
 
 def make_server(handler: Any, host: str = "0.0.0.0", port: int = 8080) -> ThreadingHTTPServer:
