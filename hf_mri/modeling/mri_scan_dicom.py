@@ -78,7 +78,7 @@ def _lay_out(
     if spacing is None:
         notes.append("the header has no usable spacing; areas and volumes are in pixels")
     shape = (width, height, count)
-    if affine is None:
+    if affine is None or spacing is None:  # both or neither are known
         return Volume(pixels, spacing, Geometry(shape), phases, notes, tuple(files))
     if not is_rigid(affine):
         notes.append("the volume is sheared; the distance of slices is measured at right angles to them")

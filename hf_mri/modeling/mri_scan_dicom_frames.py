@@ -31,14 +31,14 @@ class Frame:
 
     path: Path
     index: int
-    position: np.ndarray | None
-    orientation: np.ndarray | None
-    spacing: np.ndarray | None
+    position: Any  # None where the header says nothing, as in the next two
+    orientation: Any
+    spacing: Any
     thickness: float | None
     slope: float
     intercept: float
     number: float
-    time: tuple[float, float, float]
+    time: tuple[float, ...]
     echo: float
     size: tuple[int, int, int]
     uid: str

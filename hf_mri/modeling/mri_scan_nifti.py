@@ -154,8 +154,8 @@ def _plan(path: Path, block: bytes, header: Any, orientation: str) -> _Place:
     elif not agree:
         warnings.append("the header's affine and spacing disagree; measured with the spacing (pixdim)")
     try:
-        shown = (columns, rows, planes), tuple(zooms) if known else (1, 1, 1)
-        geometry, more = plan_geometry(*shown, affine, orientation, block)
+        steps = (zooms[0], zooms[1], zooms[2]) if known else (1.0, 1.0, 1.0)
+        geometry, more = plan_geometry((columns, rows, planes), steps, affine, orientation, block)
     except ValueError as error:
         raise ScanError(path, str(error), "repair the header") from error
     if agree and not is_rigid(affine):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageSequence
@@ -82,10 +83,11 @@ def _decode_tiff(data: bytes, name: str, limits: Limits) -> Iterator[np.ndarray]
     Of a damaged, compressed one Pillow's libtiff writes a line to stderr itself: no option of Pillow's keeps it from
     that, and what matters is raised as well.
     """
+    image: Any = None
     try:
         image = Image.open(io.BytesIO(data), formats=("TIFF",))
     except Image.UnidentifiedImageError:
-        image = None
+        pass
     if image is not None:
         with image:
             bits, samples = image.tag_v2.get(258, (1,)), image.tag_v2.get(277, 1)
@@ -103,6 +105,7 @@ def _tifffile_pages(data: bytes, name: str, limits: Limits) -> Iterator[np.ndarr
         raise MissingLibraryError(name, reason, "tifffile") from error
     seen: set[int] = set()
     with tifffile.TiffFile(io.BytesIO(data)) as file:
+        page: Any
         for page in file.pages:
             if page.offset in seen or len(seen) >= MOST_PAGES:
                 raise ScanError(name, "its pages have no end", "the file is damaged")
