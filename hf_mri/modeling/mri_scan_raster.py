@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Iterator
 from typing import Any
@@ -84,10 +85,8 @@ def _decode_tiff(data: bytes, name: str, limits: Limits) -> Iterator[np.ndarray]
     that, and what matters is raised as well.
     """
     image: Any = None
-    try:
+    with contextlib.suppress(Image.UnidentifiedImageError):
         image = Image.open(io.BytesIO(data), formats=("TIFF",))
-    except Image.UnidentifiedImageError:
-        pass
     if image is not None:
         with image:
             bits, samples = image.tag_v2.get(258, (1,)), image.tag_v2.get(277, 1)
