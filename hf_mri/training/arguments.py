@@ -91,7 +91,6 @@ class TrainingArguments:
     rotation: float = option(20.0, "Largest rotation in degrees")
     scale: float = option(0.2, "Largest relative change of size")
     shift: float = option(0.05, "Largest shift, as a share of the size")
-    shear: float = option(0.0, "Largest shear in degrees")
     elastic: float = option(0.0, "Largest elastic displacement, as a share of the size")
     intensity: float = option(0.2, "Largest relative change of brightness and contrast, by channel")
     gamma: float = option(0.2, "Largest change of log gamma")
@@ -114,7 +113,6 @@ class TrainingArguments:
     gradient_accumulation: int = option(1, "Batches gathered into one step")
     clip: float = option(1.0, "Largest gradient norm, 0 for none")
     ema: float = option(0.999, "Decay of the moving average of the weights, 0 for none")
-    frozen_epochs: float = option(0.0, "Epochs in which the backbone stays frozen")
     positive_share: float = option(0.0, "Share of positive slices drawn a step, 0 leaves the data's own")
     class_weights: list[float] = option([], "Weights of the labels in the loss")
 

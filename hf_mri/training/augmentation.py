@@ -21,7 +21,6 @@ class Augmentation:
     rotation: float = 0.0
     scale: float = 0.0
     shift: float = 0.0
-    shear: float = 0.0
     elastic: float = 0.0
     intensity: float = 0.0
     gamma: float = 0.0
@@ -66,7 +65,7 @@ class Augmentation:
     def _draw_grid(self, images: Tensor, generator: torch.Generator) -> Tensor | None:
         batch, channels, *full = images.shape
         size = [min(self.crop or side, side) for side in full]
-        geometry = (self.flip, self.flip_vertical, self.rotation, self.scale, self.shift, self.shear, self.elastic)
+        geometry = (self.flip, self.flip_vertical, self.rotation, self.scale, self.shift, self.elastic)
         if not any(geometry) and size == full:
             return None
         # A convolutional network learns the same from a window, at the cost of the window's pixels alone.
@@ -76,16 +75,15 @@ class Augmentation:
             return (torch.rand(batch, generator=generator) * 2 - 1) * limit
 
         angle = uniform(math.radians(self.rotation))
-        shear = uniform(math.radians(self.shear))
         zoom = torch.exp(uniform(math.log1p(self.scale))) * share
         mirror_x = 1.0 - 2.0 * (torch.rand(batch, generator=generator) < self.flip)
         mirror_y = 1.0 - 2.0 * (torch.rand(batch, generator=generator) < self.flip_vertical)
         reach = 2 * self.shift + (1 - share) * self.crop_reach
         shift = torch.stack([uniform(reach), uniform(reach)], dim=-1)
-        cosine, sine, slant = torch.cos(angle), torch.sin(angle), torch.tan(shear)
+        cosine, sine = torch.cos(angle), torch.sin(angle)
         rows = torch.stack(
             [
-                torch.stack([mirror_x * cosine * zoom, mirror_y * (slant - sine) * zoom, shift[:, 0]], dim=-1),
+                torch.stack([mirror_x * cosine * zoom, mirror_y * -sine * zoom, shift[:, 0]], dim=-1),
                 torch.stack([mirror_x * sine * zoom, mirror_y * cosine * zoom, shift[:, 1]], dim=-1),
             ],
             dim=1,

@@ -106,7 +106,6 @@ def build_optimizer(model: nn.Module, arguments: TrainingArguments) -> torch.opt
             "params": parameters,
             "lr": backbone_rate if in_backbone else arguments.learning_rate,
             "weight_decay": arguments.weight_decay if is_weight else 0.0,
-            "is_backbone": in_backbone,
             "peak": backbone_rate if in_backbone else arguments.learning_rate,
         }
         for (in_backbone, is_weight), parameters in groups.items()

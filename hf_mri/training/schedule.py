@@ -70,17 +70,12 @@ def find_rate(share: float, arguments: TrainingArguments, plateau_factor: float 
 
 
 def set_rates(
-    optimizer: torch.optim.Optimizer,
-    arguments: TrainingArguments,
-    share: float,
-    progress: Progress,
-    frozen_steps: float = 0,
+    optimizer: torch.optim.Optimizer, arguments: TrainingArguments, share: float, progress: Progress
 ) -> float:
-    """Give each group its rate for this step; return the heads'. A frozen backbone has the rate 0."""
+    """Give each group its rate for this step; return the heads'."""
     factor = find_rate(share, arguments, progress.rate_factor)
     for group in optimizer.param_groups:
-        frozen = group["is_backbone"] and progress.step < frozen_steps
-        group["lr"] = 0.0 if frozen else group["peak"] * factor
+        group["lr"] = group["peak"] * factor
     return arguments.learning_rate * factor
 
 

@@ -103,9 +103,7 @@ def train_stage(accelerator: Accelerator, arguments: TrainingArguments, task: st
     with RunDisplay(accelerator, output, budget, task) as display:
         while not budget.spent and not (arguments.early_stopping and progress.stale >= arguments.early_stopping):
             epoch, position = divmod(progress.step, epoch_steps)
-            rate = set_rates(
-                optimizer, arguments, budget.share, progress, frozen_steps=arguments.frozen_epochs * epoch_steps
-            )
+            rate = set_rates(optimizer, arguments, budget.share, progress)
             model.train()
             for part, index in enumerate(parts := draw(epoch)[position]):
                 generator = make_generator(arguments.seed, progress.step, part, accelerator.process_index)

@@ -42,18 +42,10 @@ def test_a_resumed_run_goes_on_counting_time():
     assert progress.elapsed >= 100
 
 
-def test_a_frozen_backbone_waits_while_the_head_learns():
+def test_the_backbone_keeps_its_share_of_the_rate():
     arguments = TrainingArguments(learning_rate=1.0, warmup=0, schedule="constant")
     weights = [torch.nn.Parameter(torch.ones(1)) for _ in range(2)]
-    optimizer = torch.optim.SGD(
-        [
-            {"params": [weights[0]], "lr": 0.5, "peak": 0.5, "is_backbone": True},
-            {"params": [weights[1]], "lr": 1.0, "peak": 1.0, "is_backbone": False},
-        ]
-    )
-    progress = Progress(step=3)
-    set_rates(optimizer, arguments, 0.1, progress, frozen_steps=10)
-    assert [group["lr"] for group in optimizer.param_groups] == [0.0, 1.0]
-    progress.step = 10
-    set_rates(optimizer, arguments, 0.1, progress, frozen_steps=10)
+    groups = [{"params": [weight], "lr": 0.0, "peak": peak} for weight, peak in zip(weights, (0.5, 1.0), strict=True)]
+    optimizer = torch.optim.SGD(groups)
+    assert set_rates(optimizer, arguments, 0.1, Progress(step=3)) == 1.0
     assert [group["lr"] for group in optimizer.param_groups] == [0.5, 1.0]
