@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,15 @@ PALETTE_TAGS = [
     *(f"{color}PaletteColorLookupTableData" for color in _COLORS),
     *(f"Segmented{color}PaletteColorLookupTableData" for color in _COLORS),
 ]
+MOST_SECONDS = 20  # for the images of one file
+BY_GDCM = """
+import sys, gdcm
+reader = gdcm.ImageReader()
+reader.SetFileName(sys.argv[1])
+assert reader.Read()
+with open(sys.argv[2], "wb") as file:
+    file.write(reader.GetImage().GetBuffer().encode("utf-8", "surrogateescape"))
+"""
 
 
 def decode_pixels(path: Path) -> np.ndarray:
@@ -35,7 +48,7 @@ def decode_pixels(path: Path) -> np.ndarray:
             data.file_meta.TransferSyntaxUID = syntax
         syntax = data.file_meta.TransferSyntaxUID
         deep = syntax == pydicom.uid.JPEGExtended12Bit and int(data.BitsStored) > 8
-        return _brighten(pydicom, data, _decode_deep_jpeg(path) if deep else np.asarray(data.pixel_array))
+        return _brighten(pydicom, data, _decode_deep_jpeg(data) if deep else np.asarray(data.pixel_array))
     except (RuntimeError, NotImplementedError) as error:
         reason = f"the pixels are compressed as {syntax.name} and cannot be decoded here"
         raise ScanError(path, reason, "if the file is whole, run pip install python-gdcm") from error
@@ -44,17 +57,23 @@ def decode_pixels(path: Path) -> np.ndarray:
         raise ScanError(path, reason, "is the file whole?") from error
 
 
-def _decode_deep_jpeg(path: Path) -> np.ndarray:
-    """JPEG of 12 bits, which GDCM decodes, but not through pydicom; it tells stderr of each way that it tries."""
-    try:
-        import gdcm
-    except ImportError as error:
-        raise NotImplementedError from error
-    reader = gdcm.ImageReader()
-    reader.SetFileName(str(path))
-    if not reader.Read():
-        raise ValueError("GDCM cannot read it")
-    return np.frombuffer(reader.GetImage().GetBuffer().encode("utf-8", "surrogateescape"), np.uint16)
+def _decode_deep_jpeg(data: Any) -> np.ndarray:
+    """JPEG of 12 bits, which GDCM decodes, but not through pydicom.
+
+    In a process of its own: over damaged pixels GDCM may ponder for ever, and it writes to stderr of what it tries.
+    """
+    if find_spec("gdcm") is None:
+        raise NotImplementedError
+    with tempfile.TemporaryDirectory() as folder:
+        packed, pixels = Path(folder) / "packed.dcm", Path(folder) / "pixels"
+        data.save_as(packed)
+        try:
+            subprocess.run(
+                [sys.executable, "-c", BY_GDCM, packed, pixels], capture_output=True, timeout=MOST_SECONDS, check=True
+            )
+        except subprocess.SubprocessError as error:
+            raise ValueError("GDCM cannot decode it") from error
+        return np.frombuffer(pixels.read_bytes(), np.uint16)
 
 
 def _brighten(pydicom: Any, data: Any, pixels: np.ndarray) -> np.ndarray:

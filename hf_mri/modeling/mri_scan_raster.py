@@ -40,7 +40,7 @@ def decode_raster(data: bytes, name: str, limits: Limits = ANY_SIZE) -> np.ndarr
     if len({(page.shape, page.dtype) for page in pages}) > 1:
         shapes = ", ".join(sorted({f"{page.shape[1]}x{page.shape[0]}" for page in pages}))
         raise ScanError(name, f"its pages differ in size or depth ({shapes})", "save one scan a file")
-    return np.stack(pages)
+    return np.stack(pages) if len(pages) > 1 else pages[0][None]  # without a copy
 
 
 def _decode(data: bytes, name: str, limits: Limits) -> Iterator[np.ndarray]:

@@ -5,11 +5,13 @@ import struct
 
 import numpy as np
 import pydicom
+import pytest
 from PIL import Image
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate
 
-from hf_mri import read_scan
+from hf_mri import ScanError, read_scan
+from hf_mri.modeling.mri_scan_dicom_pixels import decode_pixels
 from tests.modeling.phantom_files import head, write_dicom
 
 PAGE = head(3, 24, 20)[1]
@@ -82,3 +84,14 @@ def test_jpeg_2000(tmp_path):
     Image.fromarray(PAGE).save(sink, "JPEG2000", no_jp2=True, irreversible=False)
     path = pack(tmp_path / "a.dcm", PAGE, pydicom.uid.JPEG2000Lossless, sink.getvalue())
     np.testing.assert_array_equal(read_scan(path).slices[0, ..., 0], PAGE)
+
+
+def test_a_decoder_that_fails_before_the_file_says_how_it_is_packed(tmp_path, monkeypatch):
+    path = write_dicom(tmp_path / "a.dcm", PAGE)
+
+    def fail(*args, **kwargs):
+        raise RuntimeError
+
+    monkeypatch.setattr(pydicom, "dcmread", fail)
+    with pytest.raises(ScanError, match=r"a\.dcm: the pixels .* cannot be decoded here"):
+        decode_pixels(path)
