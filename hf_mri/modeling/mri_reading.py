@@ -136,7 +136,7 @@ class Reading:
             masks = {label: mask.copy() for label, mask in self.masks.items()}
         for mask in masks.values():
             mask[~passed] = False
-            remove_small_components(mask, chosen["smallest_lesion"])
+            remove_small_components(mask, int(chosen["smallest_lesion"]))
             if chosen.get("largest_component"):
                 keep_largest_component(mask, self.phases)
         return replace(
@@ -213,16 +213,17 @@ class Reading:
         if "masks" in kinds:
             written += self._save_masks(folder)
         if "nifti" in kinds:
-            for label, mask in self.masks.items():
-                path, volume = folder / f"{file_name(label)}.nii.gz", _by_phase(mask, self.phases)
-                written.append(
-                    replace_file(path, lambda p, v=volume: write_nifti_file(p, v, self.geometry, self.spacing))
-                )
+            written += [self._save_nifti(folder, label) for label in self.masks]
         if "rle" in kinds:
             written.append(write_text(folder / "run_lengths.csv", self._run_lengths()))
         if "json" in kinds:
             written.append(write_text(folder / "reading.json", json.dumps(self.to_dict(), indent=1)))
         return written
+
+    def _save_nifti(self, folder: Path, label: str) -> Path:
+        volume = _by_phase(self.masks[label], self.phases)
+        place = folder / f"{file_name(label)}.nii.gz"
+        return replace_file(place, lambda aside: write_nifti_file(aside, volume, self.geometry, self.spacing))
 
     def _save_masks(self, folder: Path) -> list[Path]:
         """All masks into a folder aside, which then takes its place: one rename instead of one a slice."""

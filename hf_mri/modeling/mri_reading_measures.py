@@ -93,7 +93,7 @@ def measure_cine(masks: dict[str, np.ndarray], spacing: tuple | None, phases: in
         return cine
     for label, found in doubts.items():
         if not found:
-            cine[label] = _measure_chamber(*voxels[label][[diastole, systole]].tolist(), spacing)
+            cine[label] = _measure_chamber(int(voxels[label][diastole]), int(voxels[label][systole]), spacing)
     mass = _milliliters(int(voxels.get(MYOCARDIUM, np.zeros(phases))[diastole]), spacing)
     if mass:
         cine["myocardium_g"] = round(DENSITY * mass, 3)

@@ -295,8 +295,8 @@ def _read_channel(name: str, source: Any, wish: _Wish) -> Scan:
 
 def _lie_alike(one: Geometry, other: Geometry) -> bool:
     """Whether the slices of two scans lie at the same place, as far as their files say; a hundredth of a mm apart."""
-    affines = one.slice_affine(), other.slice_affine()
-    return any(affine is None for affine in affines) or np.allclose(*affines, rtol=0, atol=1e-2)
+    first, second = one.slice_affine(), other.slice_affine()
+    return first is None or second is None or np.allclose(first, second, rtol=0, atol=1e-2)
 
 
 def _scan_of(slices: np.ndarray, name: str) -> Scan:

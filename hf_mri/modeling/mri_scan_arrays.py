@@ -56,10 +56,11 @@ def check_spacing(spacing: Sequence[float]) -> tuple[float, float, float | None]
     Raises:
         ScanError: not two or three positive numbers.
     """
-    row, column, through = (*spacing, None)[:3] if len(spacing) in (2, 3) else (None, None, None)
-    known = [row, column] if through is None else [row, column, through]
-    if not all(value is not None and np.isfinite(value) and 0 < value < 1000 for value in known):
+    known = list(spacing)
+    if len(known) == 3 and known[2] is None:
+        known.pop()
+    if len(known) not in (2, 3) or not all(v is not None and np.isfinite(v) and 0 < v < 1000 for v in known):
         raise ScanError(
             f"spacing {tuple(spacing)}", "must be two or three positive numbers, mm between rows, columns and slices"
         )
-    return float(row), float(column), None if through is None else float(through)
+    return float(known[0]), float(known[1]), float(known[2]) if len(known) == 3 else None

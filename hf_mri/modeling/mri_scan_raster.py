@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -110,8 +111,9 @@ def _tifffile_pages(data: bytes, name: str, limits: Limits) -> Iterator[np.ndarr
                 raise ScanError(name, "its pages have no end", "the file is damaged")
             seen.add(page.offset)
             planar = page.planarconfig == 2 and len(page.shape) == 3  # channels one after the other
-            height, width, *channels = (*page.shape[1:], page.shape[0]) if planar else page.shape
-            _check_page(name, limits, len(seen), height, width, *channels or [1], page.dtype.itemsize)
+            height, width, *rest = (*page.shape[1:], page.shape[0]) if planar else page.shape
+            channels = math.prod(rest)  # 1 for gray
+            _check_page(name, limits, len(seen), height, width, channels, page.dtype.itemsize)
             ends = [start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=False)]
             if not ends or max(ends) > len(data):  # tifffile would fill the gap with zeros
                 raise ScanError(name, "ends before its pixels do", "get the file again")

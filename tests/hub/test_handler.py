@@ -149,7 +149,7 @@ def test_the_whole_reading_on_request(handlers):
         ({"inputs": "/etc/passwd"}, "not base64"),
         ({"inputs": "http://127.0.0.1/scan.png"}, "not base64"),
         ({"inputs": base64.b64encode(b"hello").decode()}, "is not PNG"),
-        ({"inputs": encode(SLICES[0])[:200]}, "scan"),
+        ({"inputs": encode(SLICES[0])[:200]}, "is the file whole"),
         ({"inputs": 5}, "not int"),
         ({}, "not NoneType"),
         ({"inputs": []}, "empty list"),
