@@ -201,7 +201,7 @@ def serve(page: Page, **options) -> None:
             input_placeholder_color="*neutral_500",
         ),
         css=read_static("style.css"),
-        footer_links=["api", "gradio", "settings"],
+        footer_links=["api", "gradio"],
         run_history=False,  # it would keep scans in the browser
         enable_monitoring=False,
         ssr_mode=False,
