@@ -184,26 +184,26 @@ class TwoStageConfig(TravellingConfig, PreTrainedConfig):
     @property
     def num_channels(self) -> int:
         """Channels of the images, the same for both stages."""
-        return self.segmenter["num_channels"]
+        return _as_dict(self.segmenter)["num_channels"]
 
     @property
     def image_size(self) -> int:
         """Height and width in pixels."""
-        return self.segmenter["image_size"]
+        return _as_dict(self.segmenter)["image_size"]
 
     @property
     def largest_component(self) -> bool:
         """Whether a reading keeps only the largest 3-D component of each label and phase."""
-        return self.segmenter.get("largest_component", False)
+        return _as_dict(self.segmenter).get("largest_component", False)
 
     def stage_configs(self) -> tuple[SliceClassifierConfig, ResUNetConfig]:
         """Return the configs of classifier and segmenter, the latter with this config's labels."""
-        segmenter = _own_labels_win(self, self.segmenter, {})
-        return SliceClassifierConfig(**self.classifier), ResUNetConfig(**segmenter)
+        segmenter = _own_labels_win(self, _as_dict(self.segmenter), {})
+        return SliceClassifierConfig(**_as_dict(self.classifier)), ResUNetConfig(**segmenter)
 
 
-def _as_dict(config: dict[str, Any] | PreTrainedConfig | None) -> dict[str, Any]:
-    """Return the fields of one stage without what belongs to a file of its own."""
+def _as_dict(config: Any) -> dict[str, Any]:
+    """Return the fields of one stage, a config or its dictionary, without what belongs to a file of its own."""
     fields = config.to_dict() if hasattr(config, "to_dict") else dict(config or {})
     for key in (
         "architectures",

@@ -299,7 +299,7 @@ class MriImageProcessor(BaseImageProcessor):
         shapes = None if target_sizes is None else self._find_shapes([_as_size(s) for s in target_sizes], spacings)
         results = []
         for number, probabilities in enumerate(to_probabilities(logits, overlapping).split(1)):
-            if target_sizes is not None:
+            if target_sizes is not None and shapes is not None:
                 size = _as_size(target_sizes[number])
                 probabilities = self._fit_back(probabilities, size, shapes[number], overlapping)
             result = probabilities if return_probabilities else to_masks(probabilities, threshold, overlapping)

@@ -1,5 +1,6 @@
 """A U-Net with residual decoder, on the residual encoder of its own or on a timm backbone."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -46,7 +47,7 @@ class ResidualBlock(nn.Module):
 class ResidualEncoder(nn.Module):
     """A stem of two 3x3 convolutions, then residual blocks, each after max pooling."""
 
-    def __init__(self, num_channels: int, hidden_sizes: list[int]):
+    def __init__(self, num_channels: int, hidden_sizes: Sequence[int]):
         super().__init__()
         stem, *deeper = hidden_sizes
         self.stem = nn.Sequential(
@@ -72,7 +73,7 @@ class ResidualEncoder(nn.Module):
 class ResidualDecoder(nn.Module):
     """Upsample, join the next skip where one is left, and refine by a residual block, level by level."""
 
-    def __init__(self, encoder_channels: list[int], config: ResUNetConfig):
+    def __init__(self, encoder_channels: Sequence[int], config: ResUNetConfig):
         super().__init__()
         deepest, *skips = reversed(encoder_channels)
         widths = config.decoder_channels

@@ -7,9 +7,9 @@ on the CPU (a list, or one tensor of them) to floating tensors on any device.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -31,8 +31,8 @@ class Engine(Protocol):
     name: str
     precision: str
     device: str
-    gate: Callable[[Sequence[Tensor]], Tensor] | None
-    segment: Callable[[Sequence[Tensor]], Tensor] | None
+    gate: Any  # Callable[[Sequence[Tensor]], Tensor], or None where the model has no such stage
+    segment: Any
 
 
 class TorchEngine:
@@ -51,11 +51,11 @@ class TorchEngine:
 
     def _run(self, network: PreTrainedModel, pixel_values: Sequence[Tensor]) -> Tensor:
         device = self.model.device
-        pixel_values = pixel_values if isinstance(pixel_values, Tensor) else torch.stack(pixel_values)
-        pixel_values = pixel_values.to(device, self.model.dtype, memory_format=torch.channels_last, non_blocking=True)
+        batch: Tensor = pixel_values if isinstance(pixel_values, Tensor) else torch.stack(list(pixel_values))
+        batch = batch.to(device, self.model.dtype, memory_format=torch.channels_last, non_blocking=True)
         lower = self.dtype != self.model.dtype
         with torch.inference_mode(), torch.autocast(device.type, self.dtype, enabled=lower):
-            return network(pixel_values=pixel_values).logits
+            return network(pixel_values=batch).logits
 
 
 class MirroringEngine:

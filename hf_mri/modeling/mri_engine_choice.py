@@ -34,7 +34,7 @@ def load_engine(
     if engine == "openvino":
         return load_openvino_engine(model, folder, precision)
     record = find_preferred_graphs(model, folder, precision) if engine == "auto" else None
-    if record is not None:
+    if record is not None and folder is not None:
         try:
             return open_graphs(model, folder, record, precision)
         except (ImportError, OSError, RuntimeError) as error:  # of a damaged graph, or a library that does not fit

@@ -116,7 +116,7 @@ def load_openvino_engine(
     """
     record = read_export(folder)
     name = model.config.name_or_path or folder or "FOLDER"  # as the user gave it, not its place in a cache
-    if record is None:
+    if record is None or folder is None:
         raise ValueError(
             f"{name}: has no exported graphs; make them with `hf-mri export {name} --format openvino`, "
             "for a model on the Hub with --output FOLDER"
@@ -134,7 +134,8 @@ def open_graphs(
     wanted = _precision_name(precision)
     if wanted == "auto":
         choice = record["choice"]
-        wanted = choice["precision"] if choice["engine"] == "openvino" else record["exports"][0]["precision"]
+        chosen = choice["precision"] if choice["engine"] == "openvino" else None
+        wanted = chosen or record["exports"][0]["precision"]
     for kind in ("openvino", "onnx"):
         if (kind, wanted) in exports:
             files = exports[kind, wanted]["files"]
@@ -151,7 +152,7 @@ def find_preferred_graphs(
     if model.device.type != "cpu" or precision != "auto":
         return None
     record = read_export(folder)
-    if record is None or record["choice"]["engine"] != "openvino" or not has_library():
+    if record is None or folder is None or record["choice"]["engine"] != "openvino" or not has_library():
         return None
     if record["weights"] != hash_weights(folder):
         logger.warning("%s: the exported graphs belong to other weights and are not used", folder)

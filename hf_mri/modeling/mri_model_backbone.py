@@ -68,12 +68,12 @@ def build_backbone(
     return backbone
 
 
-def fixed_size(name: str, image_size: int, kwargs: dict[str, Any]) -> int | None:
+def fixed_size(name: str, image_size: int, kwargs: dict[str, Any] | None) -> int | None:
     """Height and width of backbones that are built for one (Swin, MaxViT, ViT), None for those that take any."""
     settings = timm.get_pretrained_cfg(name)
-    if settings is None or not settings.fixed_input_size or kwargs.get("dynamic_img_size"):
+    if settings is None or not settings.fixed_input_size or (kwargs or {}).get("dynamic_img_size"):
         return None
-    return kwargs.get("img_size", image_size)
+    return (kwargs or {}).get("img_size", image_size)
 
 
 def coarsest_reduction(backbone: nn.Module) -> int:
@@ -152,9 +152,9 @@ def load_imagenet_weights(model: nn.Module, source: bool | str | Path) -> dict[s
     config = model.config
     if not getattr(config, "backbone", None):
         raise ValueError("ImageNet weights need a timm backbone: set the config's backbone, such as 'mobilenetv2_100'")
-    if source is not True and not Path(source).is_file():
+    if not isinstance(source, bool) and not Path(source).is_file():
         raise FileNotFoundError(f"no weights file '{source}': give a safetensors file, or True to download timm's")
-    settings = {} if source is True else FILE_SETTINGS.get(Path(source).stem, {})
+    settings = {} if isinstance(source, bool) else FILE_SETTINGS.get(Path(source).stem, {})
     config.backbone_kwargs = {**settings.get("backbone_kwargs", {}), **config.backbone_kwargs}
     weight = next(model.backbone.parameters())
     try:

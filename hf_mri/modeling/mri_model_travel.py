@@ -6,7 +6,7 @@ saved by anybody's code is a whole repository again.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 PIPELINE = "mri-reading"
 
@@ -14,10 +14,10 @@ PIPELINE = "mri-reading"
 class TravellingConfig:
     """What the configs of all three models share. `task` is the end of the Auto class, `model` its file and class."""
 
-    task: str
-    model: str
-    has_gate = False  # a classifier decides which slices are looked at closely
-    has_masks = True
+    task: ClassVar[str]
+    model: ClassVar[str]
+    has_gate: ClassVar[bool] = False  # a classifier decides which slices are looked at closely
+    has_masks: ClassVar[bool] = True
 
     def _add_places(self, kwargs: dict[str, Any]) -> None:
         """Say which file and class load the model where this package is not installed."""
@@ -37,7 +37,8 @@ class TravellingConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what config.json holds, the pipeline's entry included."""
-        return super().to_dict() | {"custom_pipelines": self._pipelines()}
+        fields: dict[str, Any] = super().to_dict()  # type: ignore[misc]  # of the config that this is mixed into
+        return fields | {"custom_pipelines": self._pipelines()}
 
 
 class TravellingModel:

@@ -1,13 +1,14 @@
 """Slices as people hold them (PIL, numpy, torch; 8 bits or more; any channels) to tensors (C, H, W)."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-ImageLike = Image.Image | np.ndarray | Tensor
+ImageLike: TypeAlias = Image.Image | np.ndarray | Tensor
 
 
 def to_list(images: ImageLike | Sequence[ImageLike]) -> list[ImageLike]:

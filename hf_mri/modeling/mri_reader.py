@@ -193,7 +193,7 @@ class Reader:
         """
         unseen = reading.unseen(gate_threshold)
         if len(unseen):
-            if reading.foreground_probability is None or reading.scan is None:
+            if reading.foreground_probability is None or reading.scan is None or reading.mask_logit is None:
                 raise ValueError("look_further: needs a reading of a Reader(…, keep='passed')")
             work = self.prepare(reading.scan)
             work.gate_logit, work.mask_logit = reading.gate_logit, reading.mask_logit.copy()
@@ -234,7 +234,7 @@ class Reader:
         except ScanError as error:
             return error
         except MissingLibraryError as error:  # scans of other formats can still be read
-            return ScanError(error.path, error.reason)
+            return ScanError(error.path or "scan", error.reason)
 
     def prepare(self, scan: Scan) -> Work:
         """Make a scan ready for the model: `pixel_values` and what was noticed on the way.

@@ -44,8 +44,9 @@ class Work:
         self.scan, self.pixel_values, self.warnings, self.doubts = scan, pixel_values, warnings, doubts
         count, shape = len(scan.slices), scan.slices.shape[:3]
         self.left = count  # slices without an answer
-        self.gate_logit = None if network.engine.gate is None else np.zeros(count, np.float32)
-        self.mask_logit = None if network.engine.segment is None else np.full(count, np.nan, np.float32)
+        # (S,) each, None where the model has no such stage
+        self.gate_logit: Any = None if network.engine.gate is None else np.zeros(count, np.float32)
+        self.mask_logit: Any = None if network.engine.segment is None else np.full(count, np.nan, np.float32)
         self.passed = np.full(count, network.engine.segment is not None)  # what the gate rejects, it takes out
         self.masks = {label: np.zeros(shape, bool) for label in network.foreground.values()}
         self.foreground_probability = None
@@ -139,7 +140,7 @@ class Queues:
         found = {label: probability[place] for place, label in network.foreground.items()}
         masks = foreground_masks(found, network.thresholds["mask_threshold"], network.overlapping)
         for label, mask in masks.items():
-            work.masks[label][index] = remove_small_components(mask, network.thresholds["smallest_lesion"])
+            work.masks[label][index] = remove_small_components(mask, int(network.thresholds["smallest_lesion"]))
 
 
 def _queue(queue: dict[tuple, list[tuple[Work, int]]], work: Work, indices: Iterable[int]) -> None:

@@ -67,7 +67,7 @@ class Reading:
     phases: int = 1
     warnings: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
-    model: dict[str, str | None] = field(default_factory=dict)
+    model: dict[str, str | bool | None] = field(default_factory=dict)
     thresholds: dict[str, float] = field(default_factory=lambda: dict(THRESHOLDS))
     gate_logit: np.ndarray | None = None
     mask_logit: np.ndarray | None = None
