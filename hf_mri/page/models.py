@@ -94,12 +94,19 @@ def load_bundle(name: str) -> Bundle:
         title=task.title,
         task=task,
         channels=_name_channels(_read(name, "training.json"), reader.processor.num_channels),
-        card=re.sub(r"\A---\n.*?\n---\n", "", _read(name, "README.md"), flags=re.DOTALL).strip(),
+        card=clean_card(_read(name, "README.md")),
         link=None if folder.is_dir() else f"https://huggingface.co/{name}",
         reader=reader,
         has_gate=config.has_gate,
         has_masks=config.has_masks,
     )
+
+
+def clean_card(text: str) -> str:
+    """Return a card without its metadata and its plots, which the page has not; the corner of a table gets a word."""
+    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
+    text = re.sub(r"!\[[^\]]*\]\((?!https?:)[^)]*\)", "", text)
+    return re.sub(r"^\|\s*\|(.*\n\|[\s:|-]+\|\s*$)", r"| what |\1", text, flags=re.MULTILINE).strip()
 
 
 def find_better(own: Bundle, others: list[Bundle], scan: Scan) -> str | None:

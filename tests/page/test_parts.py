@@ -16,7 +16,7 @@ from hf_mri import Reader
 from hf_mri.page.accounts import find_users, hash_password, make_gate, matches, read_users, write_user
 from hf_mri.page.answer import say_answer
 from hf_mri.page.logins import FREE, LONGEST_WAIT, SlowDown, wait_of
-from hf_mri.page.models import list_names, load_bundles
+from hf_mri.page.models import clean_card, list_names, load_bundles
 from hf_mri.page.sessions import Visits
 from hf_mri.page.uploads import read_upload
 from hf_mri.page.viewer import encode_map, group_slices, show_reading, show_scan, window_channels
@@ -192,6 +192,11 @@ def test_models_come_from_the_environment_and_failures_are_told(monkeypatch, bun
     assert [(bundle.name, bundle.task.name, bundle.has_gate) for bundle in found] == [("heart", "heart", False)]
     assert len(problems) == 1
     assert problems[0].startswith("none: ")
+
+
+def test_a_card_comes_without_what_the_page_has_not():
+    text = "---\nlicense: mit\n---\n# Card\n![Dice](plots/dice.png)\n| | Dice |\n| --- | --- |\n| | 0.9 |\n"
+    assert clean_card(text) == "# Card\n\n| what | Dice |\n| --- | --- |\n| | 0.9 |"
 
 
 def test_models_of_one_name_are_told_apart(bundles, tmp_path):
