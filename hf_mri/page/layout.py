@@ -199,6 +199,8 @@ def serve(page: Page, **options) -> None:
             block_label_text_color="*neutral_600",
             block_info_text_color="*neutral_600",
             input_placeholder_color="*neutral_500",
+            link_text_color="*secondary_700",
+            link_text_color_visited="*secondary_700",
         ),
         css=read_static("style.css"),
         footer_links=["api", "gradio"],

@@ -103,10 +103,15 @@ def load_bundle(name: str) -> Bundle:
 
 
 def clean_card(text: str) -> str:
-    """Return a card without its metadata and its plots, which the page has not; the corner of a table gets a word."""
+    """Return a card without its metadata and its plots, which the page has not; empty heads of tables get a word."""
     text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
     text = re.sub(r"!\[[^\]]*\]\((?!https?:)[^)]*\)", "", text)
-    return re.sub(r"^\|\s*\|(.*\n\|[\s:|-]+\|\s*$)", r"| what |\1", text, flags=re.MULTILINE).strip()
+    return re.sub(r"^\|(.*)\|(?=\s*\n\|[\s:|-]+\|\s*$)", _name_columns, text, flags=re.MULTILINE).strip()
+
+
+def _name_columns(head: re.Match) -> str:
+    first, *others = [cell.strip() for cell in head.group(1).split("|")]
+    return f"| {' | '.join([first or 'what', *(cell or 'value' for cell in others)])} |"
 
 
 def find_better(own: Bundle, others: list[Bundle], scan: Scan) -> str | None:

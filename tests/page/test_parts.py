@@ -195,8 +195,8 @@ def test_models_come_from_the_environment_and_failures_are_told(monkeypatch, bun
 
 
 def test_a_card_comes_without_what_the_page_has_not():
-    text = "---\nlicense: mit\n---\n# Card\n![Dice](plots/dice.png)\n| | Dice |\n| --- | --- |\n| | 0.9 |\n"
-    assert clean_card(text) == "# Card\n\n| what | Dice |\n| --- | --- |\n| | 0.9 |"
+    text = "---\nlicense: mit\n---\n# Card\n![Dice](plots/dice.png)\n| | |\n| --- | --- |\n| | 0.9 |\n"
+    assert clean_card(text) == "# Card\n\n| what | value |\n| --- | --- |\n| | 0.9 |"
 
 
 def test_models_of_one_name_are_told_apart(bundles, tmp_path):
