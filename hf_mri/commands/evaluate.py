@@ -56,12 +56,14 @@ def evaluate(
     if model is not None:
         check_model_name(model)
 
+    from hf_mri.commands.quiet import hide_loading_bars
     from hf_mri.evaluation.evaluate import evaluate_folds, evaluate_model
     from hf_mri.evaluation.metrics_file import write_headline
     from hf_mri.evaluation.protocols import STORED_PROTOCOLS
     from hf_mri.reports.evaluation_page import write_report
     from hf_mri.reports.worst_pictures import WorstCases
 
+    hide_loading_bars()
     worst = WorstCases()
 
     if protocol in STORED_PROTOCOLS:

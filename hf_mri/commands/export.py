@@ -30,9 +30,11 @@ def export(
     than a stated bound are left out; where those in float32 do, nothing is exported. `predict --engine auto` then
     takes what was fastest, without timing at start.
     """
+    from hf_mri.commands.quiet import hide_loading_bars
     from hf_mri.export.exporting import export_model
     from hf_mri.hub.card_text import left_out
 
+    hide_loading_bars()
     record = export_model(model, format, int8, data, output)
     for entry in record["exports"]:
         parity = entry["parity"]

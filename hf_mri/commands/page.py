@@ -23,8 +23,10 @@ def page(
 
     if model:
         os.environ["HF_MRI_MODEL"] = model
+    from hf_mri.commands.quiet import hide_loading_bars
     from hf_mri.page.layout import build_page, serve
 
+    hide_loading_bars()
     serve(build_page())
 
 

@@ -108,7 +108,9 @@ def doctor(
 ) -> None:
     """Say what this machine can do, what is missing and how to install it."""
     from hf_mri.commands.doctor import run_doctor
+    from hf_mri.commands.quiet import hide_loading_bars
 
+    hide_loading_bars()
     run_doctor(model)
 
 
