@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-STRANGER = Path(__file__).with_name("stranger.py")
+STRANGER = Path(__file__).with_name("load_check_script.py")
 TOLERANCE = 1e-5
 
 

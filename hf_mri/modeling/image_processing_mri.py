@@ -122,6 +122,7 @@ class MriImageProcessor(BaseImageProcessor):
         """Return the settings; which class reads them stands in config.json."""
         settings = super().to_dict()
         settings.pop("auto_map", None)
+        settings.pop("image_processor_type", None)
         if self.pixel_spacing is None:  # as bundles that know nothing of it
             settings.pop("pixel_spacing", None)
         return settings
@@ -132,6 +133,7 @@ class MriImageProcessor(BaseImageProcessor):
         if not (Path(save_directory) / "config.json").is_file():
             place = Path(save_directory) / "preprocessor_config.json"
             settings = json.loads(place.read_text(encoding="utf-8"))
+            settings["image_processor_type"] = type(self).__name__
             settings["auto_map"] = {"AutoImageProcessor": "image_processing_mri.MriImageProcessor"}
             place.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         return saved

@@ -3,6 +3,7 @@
 import pytest
 
 from hf_mri.commands import demo
+from hf_mri.hub import model_cards
 from tests.reports.conftest import make_model
 
 
@@ -25,11 +26,12 @@ def draw_small(folder):
 
 
 def test_the_trained_bundle_is_taken_where_there_is_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(demo, "MODEL_CARDS", tmp_path)
-    assert demo.find_bundle() is None
+    monkeypatch.setattr(model_cards, "MODEL_CARDS", tmp_path)
+    assert model_cards.find_published(demo.BUNDLE) is None
     (tmp_path / demo.BUNDLE).mkdir()
     (tmp_path / demo.BUNDLE / "model.safetensors").touch()
-    assert demo.find_bundle() == tmp_path / demo.BUNDLE
+    assert model_cards.find_published(demo.BUNDLE) == tmp_path / demo.BUNDLE
+    assert model_cards.list_published() == [tmp_path / demo.BUNDLE]
 
 
 @pytest.mark.slow

@@ -209,7 +209,7 @@ def test_a_copy_gets_the_graphs_and_the_model_stays_as_it_is(tmp_path, monkeypat
     assert list(copy.parent.iterdir()) == []
     run_export(folder, output=copy)
     assert sorted(path.name for path in folder.iterdir()) == before
-    assert sorted(path.name for path in copy.iterdir()) == sorted([*before, "export.json", "openvino"])
+    assert sorted(path.name for path in copy.iterdir()) == sorted([*before, "export.json", "graphs"])
     with pytest.raises(ValueError, match="exists already"):
         run_export(folder, output=copy)
     with pytest.raises(ValueError, match="--output"):
@@ -224,7 +224,7 @@ def test_onnx_graphs_work_in_plain_onnxruntime_and_in_the_reader(tmp_path, noise
     reader = Reader.from_pretrained(folder, engine="torch", precision="float32", device="cpu")
     pixels = torch.randn(3, 3, 96, 64)
     for stage, network in (("gate", reader.engine.model.gate), ("segmenter", reader.engine.model.segmenter)):
-        session = onnxruntime.InferenceSession(folder / "onnx" / f"{stage}.onnx")
+        session = onnxruntime.InferenceSession(folder / "graphs/onnx" / f"{stage}.onnx")
         (logits,) = session.run(["logits"], {"pixel_values": pixels.numpy()})
         with torch.inference_mode():
             np.testing.assert_allclose(logits, network(pixels).logits.numpy(), atol=1e-3)

@@ -21,6 +21,7 @@ from hf_mri.evaluation.evaluate import evaluate_predictions
 from hf_mri.evaluation.stored_predictions import StoredCase
 from hf_mri.evaluation.thresholds import apply_thresholds
 from hf_mri.hub.bundle import write_bundle
+from tests.data.conftest import lgg_dataset, lgg_source  # noqa: F401 - fixtures
 
 PATIENTS = [f"TCGA_{('CS', 'DU')[number % 2]}_{number}" for number in range(6)]
 TRAINING = {

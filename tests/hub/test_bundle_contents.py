@@ -36,9 +36,11 @@ def test_what_must_not_be_published_is_refused_by_name(bundle, name, content, re
 
 
 def test_links_and_missing_files(bundle, tmp_path):
-    (bundle / "handler.py").unlink()
-    with pytest.raises(ValueError, match=r"lacks handler.py"):
+    (bundle / "training.json").rename(tmp_path / "training.json")
+    with pytest.raises(ValueError, match=r"lacks training.json"):
         list_contents(bundle)
+    (tmp_path / "training.json").rename(bundle / "training.json")
+    (bundle / "handler.py").unlink()
     (tmp_path / "elsewhere.py").write_text("")
     (bundle / "handler.py").symlink_to(tmp_path / "elsewhere.py")
     with pytest.raises(ValueError, match="is a link"):

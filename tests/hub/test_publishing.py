@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 from huggingface_hub import CommitOperationAdd, HfApi, constants
@@ -35,12 +36,17 @@ def test_one_commit_with_exactly_the_bundle(loopback_hub, bundle, said):
     done = publish(bundle, REPO, tag="v1", message="First")
     remote = loopback_hub.repo(REPO).files
     del remote[".gitattributes"]
-    assert remote == {name: path.read_bytes() for name, path in list_contents(bundle).items()}
+    card = remote.pop("README.md").decode()
+    here = {name: path.read_bytes() for name, path in list_contents(bundle).items() if name != "README.md"}
+    assert remote == here
     assert titles() == ["First", "initial commit"]
     assert (done.changed, done.url) == (True, f"{loopback_hub.url}/{REPO}")
     assert loopback_hub.repo(REPO).tags["v1"].oid == done.revision
-    assert said == [(str(bundle), "", None), (REPO, done.revision, "hf_writer")]
-    assert 'MODEL = "ada/tumors"' in remote["README.md"].decode()
+    (whole, *_), asked = said
+    assert Path(whole).name == bundle.name  # with this package's code, made aside
+    assert asked == (REPO, done.revision, "hf_writer")
+    assert 'MODEL = "ada/tumors"' in card
+    assert 'MODEL = "ada/tumors"' not in (bundle / "README.md").read_text()
     info = HfApi().model_info(REPO)
     assert (info.pipeline_tag, info.library_name) == ("image-segmentation", "transformers")
 

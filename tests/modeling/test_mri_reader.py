@@ -363,7 +363,7 @@ def test_a_folder_without_a_model_says_where_one_is(tmp_path):
 
 def test_a_scan_is_resampled_to_the_models_spacing_and_said_where_it_has_none(heart_segmenter):
     processor = MriImageProcessor(size={"height": 64, "width": 64}, pixel_spacing=1.5, num_channels=1)
-    reader = Reader(heart_segmenter, processor, dtype="float32")
+    reader = Reader(heart_segmenter, processor, precision="float32")
     scan = head(3, 90, 71)
     known, unknown = reader(scan, spacing=(1.0, 1.2, 8.0)), reader(scan)
     assert known.warnings == []
@@ -381,7 +381,7 @@ def test_a_scan_is_resampled_to_the_models_spacing_and_said_where_it_has_none(he
 
 def test_only_the_largest_region_of_each_label_and_phase(heart_segmenter, processor, monkeypatch):
     scan = head(3, 40, 48)
-    keeping = Reader(heart_segmenter, processor, dtype="float32", keep_probabilities=True)
+    keeping = Reader(heart_segmenter, processor, precision="float32", keep="all")
     everything = keeping(scan)
     monkeypatch.setattr(heart_segmenter.config, "largest_component", True)
     reading = keeping(scan)

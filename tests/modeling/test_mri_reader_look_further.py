@@ -38,5 +38,5 @@ def test_it_needs_what_was_kept(two_stage, processor, monkeypatch):
     reader = Reader(two_stage, processor, precision="float32")
     with pytest.raises(ValueError, match="keep='passed'"):
         reader.look_further(reader(head(2, 40, 48)), 0.0)
-    with pytest.raises(ValueError, match="'segmented'"):
+    with pytest.raises(ValueError, match="nothing, passed, all"):
         Reader(two_stage, processor, keep="everything")

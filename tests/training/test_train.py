@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from hf_mri.evaluation.evaluate import read_largest_component
 from hf_mri.evaluation.stored_predictions import load_case
-from hf_mri.training import arguments
+from hf_mri.training import train as loop
 from tests.closeness import assert_same_run
 from tests.training.conftest import GENTLE
 
@@ -144,10 +144,10 @@ def test_a_single_slice_can_be_read_by_a_model_with_neighbors(train):
 
 
 def test_stopping_by_hand_ends_in_one_line(monkeypatch, capsys):
-    def stop():
+    def stop(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(arguments, "parse_arguments", stop)
+    monkeypatch.setattr(loop, "parse_arguments", stop)
     with pytest.raises(SystemExit) as stopped:
         runpy.run_path(str(TRAIN), run_name="__main__")
     assert stopped.value.code == 130
