@@ -14,6 +14,7 @@ from transformers import AutoModel
 
 from hf_mri import Reader, TwoStageForSemanticSegmentation
 from hf_mri.hub.bundle_contents import list_contents
+from hf_mri.hub.card import name_model
 from hf_mri.hub.load_check import answers_of
 from hf_mri.hub.load_check_script import draw_slices
 from hf_mri.hub.publishing import publish, upload
@@ -73,6 +74,7 @@ def hub(finished_bundles, tmp_path_factory) -> Iterator[LoopbackHub]:
         config = (bundle / "config.json").read_bytes()
         model.save_pretrained(bundle)
         (bundle / "config.json").write_bytes(config)
+        name_model(bundle, "ada/two")
         second = upload(HfApi(), list_contents(bundle), "ada/two", "Second")
         assert first.revision != second.revision
         files = hub.repo("ada/two").files

@@ -392,6 +392,6 @@ def test_only_the_largest_region_of_each_label_and_phase(heart_segmenter, proces
         np.testing.assert_array_equal(mask, again.masks[label])
         np.testing.assert_array_equal(reading.at(largest_component=False).masks[label], everything.masks[label])
     assert reading.to_dict()["thresholds"]["largest_component"] is True
-    plain = Reader(heart_segmenter, processor, dtype="float32")(scan)
+    plain = Reader(heart_segmenter, processor, precision="float32")(scan)
     with pytest.raises(ValueError, match="all components again"):
         plain.at(largest_component=False)
