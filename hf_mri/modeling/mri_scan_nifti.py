@@ -67,7 +67,7 @@ def read_nifti_file(path: Path, orientation: str, limits: Limits = ANY_SIZE) -> 
                 return _lay_out(path, header, _read_voxels(stream, len(block), header, path), place)
     except ScanError:
         raise
-    except DECODE_ERRORS as error:
+    except (*DECODE_ERRORS, nibabel.spatialimages.HeaderDataError) as error:
         reason = f"cannot be decoded as NIfTI ({reason_of(error)})"
         raise ScanError(path, reason, "is the file whole?") from error
 

@@ -179,3 +179,12 @@ def test_a_volume_is_refused_by_its_header_when_there_is_no_room(tmp_path):
     for limit in ({"most_slices": 99}, {"most_pixels": 8_999_999}):
         with pytest.raises(ScanError, match=r"has 100 slices of 300x300 pixels, more than can be read here; .* 99 "):
             read_scan(path, **limit)
+
+
+def test_a_quaternion_of_no_handedness_is_refused_in_one_line(tmp_path):
+    path = patched(tmp_path, 76, struct.pack("<f", 3.0))  # pixdim[0], which is 1 or -1
+    header = bytearray(path.read_bytes())
+    header[252:256] = struct.pack("<hh", 1, 0)  # the quaternion counts, not the matrix
+    path.write_bytes(header)
+    with pytest.raises(ScanError, match=r"bad\.nii: cannot be decoded as NIfTI \(.*qfac"):
+        read_scan(path)
