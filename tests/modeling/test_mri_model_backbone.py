@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from hf_mri import (
+from tests.closeness import assert_close_outputs
     ResUNetConfig,
     ResUNetForSemanticSegmentation,
     SliceClassifierConfig,
@@ -88,7 +89,7 @@ def test_a_shared_file_brings_its_padding(tmp_path):
     loaded = ResUNetForSemanticSegmentation.from_pretrained(tmp_path / "saved")
     images = torch.randn(1, 3, 65, 64)
     with torch.no_grad():
-        assert torch.equal(loaded(images).logits, model(images).logits)
+        assert_close_outputs(loaded(images).logits, model(images).logits)
     # The config has the last word.
     kept = ResUNetConfig(backbone="mobilenetv2_100", decoder_channels=[8], backbone_kwargs={"pad_type": ""})
     model = ResUNetForSemanticSegmentation(kept)
