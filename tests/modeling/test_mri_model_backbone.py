@@ -6,13 +6,13 @@ import torch
 from safetensors.torch import save_file
 
 from hf_mri import (
-from tests.closeness import assert_close_outputs
     ResUNetConfig,
     ResUNetForSemanticSegmentation,
     SliceClassifierConfig,
     SliceClassifierForImageClassification,
     load_imagenet_weights,
 )
+from tests.closeness import assert_close_outputs
 
 
 @pytest.fixture(scope="module")

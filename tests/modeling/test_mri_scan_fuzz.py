@@ -19,7 +19,7 @@ from tests.modeling.phantom_files import head, lps_affine, write_dicom
 from tests.modeling.test_mri_scan import write_png16
 
 # Pillow's copy of libtiff writes to stderr by itself.
-LIBTIFF = r"(?m)^(_?MissingRequired|LZW|TIFF|EstimateStripByteCounts|tempfile\.tif|Fax).*\n"
+LIBTIFF = r"(?m)^_?(MissingRequired|LZW|TIFF|EstimateStripByteCounts|tempfile\.tif|Fax).*\n"
 PAGES = head(3, 24, 20, np.uint16)
 COLOR = np.stack([PAGES[1]] * 3, axis=-1)
 CINE = np.stack([PAGES.transpose(2, 1, 0).astype(np.int16)] * 2, axis=-1)
