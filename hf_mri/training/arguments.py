@@ -98,6 +98,7 @@ class TrainingArguments:
     blur: float = option(0.0, "Chance of a slight blur, as of a coarser scan")
     bias_field: float = option(0.2, "Largest strength of a smooth bias field")
     drop_channel: float = option(0.1, "Chance that one sequence is replaced by another, as where it was not scanned")
+    transplant: float = option(0.0, "Segmenter: chance that a lesion of another slice is laid into a slice")
     crop: int = option(0, "Segmenter: train on random square windows of so many pixels, 0 on whole slices")
     crop_reach: float = option(1.0, "How far windows stray from the middle: 1 up to the border, 0 not at all")
 

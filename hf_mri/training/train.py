@@ -28,6 +28,7 @@ from hf_mri.training.progress import RunDisplay
 from hf_mri.training.sampling import draw_epoch, make_generator
 from hf_mri.training.schedule import Budget, Progress, note_validation, set_rates
 from hf_mri.training.strided import speed_up_strided
+from hf_mri.training.transplant import transplant
 from hf_mri.training.validation import validate
 
 
@@ -62,6 +63,8 @@ def train_stage(accelerator: Accelerator, arguments: TrainingArguments, task: st
     processor = build_processor(arguments, table.entry)
     with accelerator.main_process_first():
         data = load_training_data(table, processor, arguments, progress=accelerator.is_main_process)
+    if arguments.transplant and data.rows.overlapping:
+        raise ValueError("--transplant lays lesions, one label a pixel; leave it out where labels overlap")
     rows, training, validation = data.rows.to(accelerator.device), data.training, data.validation
     if accelerator.is_main_process:
         facts = {"task": task, "data_fingerprint": data.fingerprint, "processes": accelerator.num_processes}
@@ -108,7 +111,10 @@ def train_stage(accelerator: Accelerator, arguments: TrainingArguments, task: st
             for part, index in enumerate(parts := draw(epoch)[position]):
                 generator = make_generator(arguments.seed, progress.step, part, accelerator.process_index)
                 images, masks = rows.batch(index, accelerator.device)
-                images, masks = augment(images, rows.spread(masks), generator, rows.images.shape[1], stand_in)
+                masks = rows.spread(masks)
+                if arguments.transplant and task == "segment":
+                    transplant(images, masks, arguments.transplant, generator)
+                images, masks = augment(images, masks, generator, rows.images.shape[1], stand_in)
                 pixel_values = processor.normalize(images).contiguous(memory_format=torch.channels_last)
                 last = part == len(parts) - 1  # processes exchange gradients once a step, after its last part
                 with accelerator.autocast(), nullcontext() if last else accelerator.no_sync(model):
