@@ -42,6 +42,12 @@ class BundleFacts:
         return self.train_config.get("name") or f"{self.training.get('dataset', 'mri')}-{self.kind}"
 
     @property
+    def starts(self) -> list[dict]:
+        """The trained models whose weights this one began from, one a stage."""
+        start = self.training.get("start") or {}
+        return [start] if "model" in start else list(start.values())
+
+    @property
     def entry(self) -> DatasetEntry | None:
         """The data set's entry in the table; None for data that the table does not know."""
         return DATASETS.get(self.training.get("dataset"))

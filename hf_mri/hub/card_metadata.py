@@ -24,6 +24,8 @@ def metadata(facts: BundleFacts) -> ModelCardData:
 
 def base_model(facts: BundleFacts) -> list[str] | None:
     """Return the Hub ids of the weights that training began from, where they came from the Hub."""
+    if found := [start["model"] for start in facts.starts if start.get("on_hub")]:
+        return sorted(set(found))
     if facts.train_config.get("pretrained") != "timm":
         return None
     import timm

@@ -1,5 +1,6 @@
 """The card's sentences: what the model is for, how it was made, where it must not be trusted."""
 
+from hf_mri.data.datasets_table import DATASETS
 from hf_mri.evaluation.figures import format_figure, format_interval
 from hf_mri.hub.bundle_facts import BundleFacts
 from hf_mri.hub.card_results import PROTOCOLS, table
@@ -130,6 +131,9 @@ def preparation(facts: BundleFacts) -> str:
     backbones = ", ".join(f"{name}: {backbone}" if name else backbone for name, backbone in facts.backbones.items())
     start = facts.train_config.get("pretrained")
     begun = f", begun from the ImageNet weights `{start}`" if start else ""
+    if facts.starts:
+        models = sorted({f"`{start['model']}`" for start in facts.starts})
+        begun = f", begun from the weights of {in_words(models)}"
     known = ("gate_threshold", "slice_threshold", "mask_threshold", "smallest_lesion", "temperature", "mask_weight")
     thresholds = [f"`{name}` {facts.config[name]:g}" for name in known if name in facts.config]
     if facts.config.get("largest_component"):
@@ -288,13 +292,25 @@ def cost(facts: BundleFacts) -> str:
 
 def citation(facts: BundleFacts) -> str:
     """Name whose data this is, under which terms."""
+    begun = "".join(f"\n\n{line}" for line in earlier_terms(facts))
     if not facts.entry or not facts.entry.citation:
-        return ""
+        return begun.strip()
     where = f" ({facts.entry.homepage})" if facts.entry.homepage else ""
     return (
         f"{facts.entry.title}{where}. {facts.entry.citation}\n\n"
-        f"Weights: {facts.entry.license}, as their data. Code files: Apache-2.0."
+        f"Weights: {facts.entry.license}, as their data. Code files: Apache-2.0.{begun}"
     )
+
+
+def earlier_terms(facts: BundleFacts) -> list[str]:
+    """Name the data behind the weights that this model began from: its terms hold as well."""
+    found = {(start["model"], start.get("dataset")) for start in facts.starts}
+    return [
+        f"The weights of `{model}`, from which it began, were trained on {DATASETS[data].title} "
+        f"({DATASETS[data].license}): these terms hold too. {DATASETS[data].citation or ''}".strip()
+        for model, data in sorted(found, key=str)
+        if data in DATASETS and data != facts.training.get("dataset")
+    ]
 
 
 def source(facts: BundleFacts) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch.nn.functional as F
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 try:
@@ -165,6 +166,8 @@ def load_imagenet_weights(model: nn.Module, source: bool | str | Path) -> dict[s
             f"ImageNet weights of backbone '{config.backbone}' cannot be fetched ({reason}): give a safetensors file, "
             "or connect once so that they are in the cache"
         ) from error
+    if not isinstance(source, bool):
+        _check_that_weights_fit(backbone, config.backbone, Path(source))
     model.backbone = backbone.to(weight.device, weight.dtype)
     model.train(model.training)
     wanted = {**backbone.pretrained_cfg, **settings}
@@ -172,6 +175,24 @@ def load_imagenet_weights(model: nn.Module, source: bool | str | Path) -> dict[s
         "image_mean": _by_channel(wanted["mean"], config.num_channels),
         "image_std": _by_channel(wanted["std"], config.num_channels),
     }
+
+
+def _check_that_weights_fit(backbone: nn.Module, name: str, path: Path) -> None:
+    """Raise ValueError where timm, which passes over names that it does not know, took nothing of a file."""
+    if path.suffix != ".safetensors":
+        return
+    stored = load_file(path)
+    held = {_first_numbers(value) for value in stored.values() if value.ndim > 1}
+    if not any(_first_numbers(value) in held for value in backbone.state_dict().values() if value.ndim > 1):
+        raise ValueError(
+            f"{path}: none of its weights fit backbone '{name}' (it holds '{next(iter(stored), 'nothing')}'); give "
+            "weights of this backbone as timm saves them, or go on from a whole trained model with `--from MODEL`"
+        )
+
+
+def _first_numbers(weight: Tensor) -> tuple[Any, ...]:
+    """Return what tells one tensor from others, without a comparison of all of it."""
+    return tuple(weight.shape), *weight.flatten()[:8].float().tolist()
 
 
 def _by_channel(statistic: tuple[float, ...], num_channels: int) -> list[float]:

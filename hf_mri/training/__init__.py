@@ -9,5 +9,6 @@ __getattr__, __dir__, __all__ = attach(
         "TrainingArguments": "arguments",
         "parse_arguments": "arguments",
         "run_folds": "cross_validation",
+        "start_model": "starting",
     },
 )

@@ -29,10 +29,10 @@ INCIDENTAL = {
 }
 
 
-def option(default, text: str, choices: tuple[str, ...] | None = None) -> Any:
-    """Return a dataclass field with a line of help."""
+def option(default, text: str, choices: tuple[str, ...] | None = None, alias: str | None = None) -> Any:
+    """Return a dataclass field with a line of help, and perhaps a second flag."""
     # argparse's own choices would answer a typo with a page of usage: `__post_init__` says it in a line.
-    metadata = {"help": f"{text}: {', '.join(choices)}" if choices else text}
+    metadata = {"help": f"{text}: {', '.join(choices)}" if choices else text} | ({"aliases": [alias]} if alias else {})
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -64,7 +64,16 @@ class TrainingArguments:
     gate_backbone: str | None = option(None, "two-stage: backbone of the classifier, where it differs")
     downsample: int = option(1, "Classifier: average the slices over so many pixels first; 2 makes a gate cheap")
     narrow_classifier: bool = option(True, "Pool the backbone's last feature map, leaving out timm's wide last layer")
-    pretrained: str | None = option(None, "ImageNet weights: a safetensors file, 'timm' to fetch by name, or nothing")
+    start_from: str | None = option(
+        None,
+        "A trained model to go on from, as --from MODEL: bundle or Hub id, other labels and channels too",
+        alias="--from",
+    )
+    pretrained: str | None = option(
+        "auto",
+        "ImageNet weights: a safetensors file, 'timm' to fetch them by name, 'none', or 'auto': timm's where they can "
+        "be had",
+    )
     classifier: str | None = option(None, "two-stage: a finished classifier bundle, not trained again")
     segmenter: str | None = option(None, "two-stage: a finished segmenter bundle, not trained again")
     decoder_kernel_size: int = option(1, "Kernel of the first convolution of each decoder block, 1 or 3")
@@ -144,6 +153,13 @@ class TrainingArguments:
     def __post_init__(self):
         if self.backbone in ("none", ""):
             self.backbone = None
+        if self.pretrained in ("none", ""):
+            self.pretrained = None
+        if self.start_from and self.pretrained not in (None, "auto"):
+            raise ValueError(
+                "--from and --pretrained both say where the weights come from: give one; --pretrained none leaves "
+                "out a recipe's"
+            )
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"--{name} {getattr(self, name)!r} is not one of {', '.join(allowed)}")
@@ -174,10 +190,13 @@ def parse_arguments(argv: list[str] | None = None) -> TrainingArguments:
     named, unknown = parser.parse_args_into_dataclasses(argv, return_remaining_strings=True, look_for_args_file=False)
     if unknown:
         raise ValueError(f"unknown option {unknown[0]}; `python train.py --help` lists them all")
-    if named.config is None:
-        return named
-    stored = read_config(Path(named.config))
-    return TrainingArguments(**(stored | _given(parser, argv)))
+    stored = read_config(Path(named.config)) if named.config else {}
+    start = named.start_from or stored.get("start_from")
+    if start:
+        from hf_mri.training.trained_model import options_of
+
+        stored = options_of(start) | stored
+    return TrainingArguments(**(stored | _given(parser, argv))) if stored else named
 
 
 def read_config(path: Path) -> dict:

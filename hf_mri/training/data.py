@@ -129,6 +129,17 @@ class TrainingData:
         frame = self.table.frame.iloc[self.training]
         return {str(site): int(count) for site, count in frame.groupby("site")["patient"].nunique().items()}
 
+    def refuse_seen(self, hashes: list[str], model: str | None) -> None:
+        """Raise ValueError where weights that training starts from have seen patients that are to judge it."""
+        seen = self.table.frame.iloc[self.validation]
+        patients = sorted(set(seen.loc[seen["pixels"].isin(set(hashes)) & seen["picture"].map(np.any), "patient"]))
+        if patients:
+            raise ValueError(
+                f"--from {model}: was trained on {len(patients)} of the {seen['patient'].nunique()} validation "
+                f"patients ({patients[0]} for one), whose figures would flatter; train on everybody with "
+                "--protocol all, or take a model that has not seen them"
+            )
+
     def image_hashes(self) -> list[str]:
         """Return the hashes of the training slices, by which an evaluation recognizes them under another name."""
         frame = self.table.frame.iloc[self.training]

@@ -16,6 +16,7 @@ from hf_mri.training.arguments import TrainingArguments
 from hf_mri.training.data import TrainingData
 from hf_mri.training.machine import describe_code, describe_machine
 from hf_mri.training.schedule import Progress
+from hf_mri.training.starting import Start
 from hf_mri.training.validation import predict_volumes
 
 
@@ -27,13 +28,14 @@ def finish_stage(
     processor,
     data: TrainingData,
     progress: Progress,
+    start: Start,
     output: Path,
 ) -> Path:
     """Predict the validation patients, choose thresholds on them, and write the bundle of one model."""
     store_predictions(accelerator, arguments, task, model, processor, data, output / "predictions")
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        training = describe_run(arguments, task, data, progress)
+        training = describe_run(arguments, task, data, progress, start)
         write_result(arguments, model.float(), processor, training, data.entry.slice_labels, output)
     accelerator.wait_for_everyone()
     return output / "bundle"
@@ -119,11 +121,17 @@ def join_records(classifier: dict, segmenter: dict) -> dict:
     """Return one provenance of two stages: everybody that either was trained on, and the cost of both."""
     splits = {*classifier["patients"], *segmenter["patients"]}
     both = {split: {*classifier["patients"].get(split, []), *segmenter["patients"].get(split, [])} for split in splits}
+    starts = {
+        name: stage["start"]
+        for name, stage in (("classifier", classifier), ("segmenter", segmenter))
+        if "start" in stage
+    }
     return segmenter | {
         "task": "two-stage",
         "patients": {split: sorted(patients) for split, patients in both.items()},
         "image_hashes": sorted({*classifier["image_hashes"], *segmenter["image_hashes"]}),
         "seconds": round(classifier["seconds"] + segmenter["seconds"], 1),
+        **({"start": starts} if starts else {}),
         "stages": {"classifier": list_histories(classifier), "segmenter": list_histories(segmenter)},
     }
 
@@ -171,7 +179,9 @@ def write_result(
     write_bundle(output / "bundle", model.to("cpu", torch.float32), processor, **options)
 
 
-def describe_run(arguments: TrainingArguments, task: str, data: TrainingData, progress: Progress) -> dict:
+def describe_run(
+    arguments: TrainingArguments, task: str, data: TrainingData, progress: Progress, start: Start
+) -> dict:
     """Return training.json: who was trained on, how long, and with what."""
     chosen = arguments.select == "best" and progress.best_step
     return {
@@ -180,7 +190,7 @@ def describe_run(arguments: TrainingArguments, task: str, data: TrainingData, pr
         "data_fingerprint": data.fingerprint,
         "patients": data.patients_by_split(),
         "sites": data.sites(),
-        "image_hashes": data.image_hashes(),
+        "image_hashes": sorted({*data.image_hashes(), *start.image_hashes}),
         "training_slices": len(data.training),
         "steps": progress.step,
         "epochs": progress.history[-1]["epoch"] if progress.history else 0,
@@ -188,5 +198,6 @@ def describe_run(arguments: TrainingArguments, task: str, data: TrainingData, pr
         "weights_from_step": progress.best_step if chosen else progress.step,
         "code_version": describe_code(),
         "history": progress.history,
+        **({"start": start.record} if start.record else {}),
         **describe_machine(),
     }

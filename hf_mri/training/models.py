@@ -1,7 +1,6 @@
 """From options to processor, model and optimizer."""
 
 import copy
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -11,7 +10,6 @@ from hf_mri.modeling.configuration_mri import ResUNetConfig, SliceClassifierConf
 from hf_mri.modeling.image_processing_mri import MriImageProcessor
 from hf_mri.modeling.modeling_resunet import ResUNetForSemanticSegmentation
 from hf_mri.modeling.modeling_slice_classifier import SliceClassifierForImageClassification
-from hf_mri.modeling.mri_model_backbone import load_imagenet_weights
 from hf_mri.training.arguments import TrainingArguments
 
 EMA_WARM_UP = 10  # the average forgets the first weights within some multiple of this many steps
@@ -36,7 +34,7 @@ def build_processor(arguments: TrainingArguments, entry: DatasetEntry) -> MriIma
 def build_model(
     arguments: TrainingArguments, task: str, entry: DatasetEntry, processor: MriImageProcessor
 ) -> nn.Module:
-    """Return a model with fresh weights, or with ImageNet weights in its backbone."""
+    """Return a model with fresh weights; `start_weights` puts better ones into it."""
     shared = {
         "num_channels": entry.num_channels * (2 * arguments.neighbors + 1),
         "image_size": arguments.image_size,
@@ -70,28 +68,7 @@ def build_model(
             **widths,
         )
         model = ResUNetForSemanticSegmentation(config)
-    if arguments.pretrained:
-        statistics = load_imagenet_weights(model, find_weights(arguments.pretrained, arguments.data))
-        processor.image_mean = statistics["image_mean"][: entry.num_channels]
-        processor.image_std = statistics["image_std"][: entry.num_channels]
     return model
-
-
-def find_weights(pretrained: str, data: str | None) -> Path | bool:
-    """Return the file of ImageNet weights, as named or beside the data set; True lets timm fetch its own.
-
-    A published `train_config.json` holds the file's bare name: where it lay belongs to one machine.
-    """
-    if pretrained == "timm":
-        return True
-    places = [Path(pretrained), *(folder / pretrained for folder in (Path(data or ""), Path(data or "").parent))]
-    found = next((place for place in places if place.is_file()), None)
-    if found is None:
-        raise ValueError(
-            f"--pretrained {pretrained}: no such file, neither here nor beside the data; give its place, or take "
-            "timm's weights for this backbone with --pretrained timm"
-        )
-    return found
 
 
 def build_optimizer(model: nn.Module, arguments: TrainingArguments) -> torch.optim.Optimizer:

@@ -27,9 +27,11 @@ from hf_mri.training.models import build_model, build_optimizer, build_processor
 from hf_mri.training.progress import RunDisplay
 from hf_mri.training.sampling import draw_epoch, make_generator
 from hf_mri.training.schedule import Budget, Progress, note_validation, set_rates
+from hf_mri.training.starting import start_weights
 from hf_mri.training.strided import speed_up_strided
 from hf_mri.training.transplant import transplant
 from hf_mri.training.validation import validate
+from hf_mri.training.weights_to_have import settle_pretrained
 
 
 def main(arguments: TrainingArguments) -> Path:
@@ -42,6 +44,7 @@ def main(arguments: TrainingArguments) -> Path:
         project_dir=arguments.output_dir,
     )
     output = Path(arguments.output_dir)
+    (arguments.pretrained,) = broadcast_object_list([settle_pretrained(arguments)])  # one answer for all processes
     if arguments.task == "two-stage":
         classifier = arguments.classifier or train_stage(accelerator, arguments, "classify", output / "classifier")
         segmenter = arguments.segmenter or train_stage(accelerator, arguments, "segment", output / "segmenter")
@@ -73,6 +76,9 @@ def train_stage(accelerator: Accelerator, arguments: TrainingArguments, task: st
 
     # Model, its moving average, and augmentation.
     model = build_model(arguments, task, table.entry, processor)
+    start = start_weights(arguments, task, model, processor, table.entry)
+    data.refuse_seen(start.image_hashes, arguments.start_from)
+    accelerator.print(f"{task}: {start.words}")
     average = make_average(model, arguments.ema, accelerator.device)
     if accelerator.device.type == "cpu":
         speed_up_strided(model)
@@ -153,7 +159,7 @@ def train_stage(accelerator: Accelerator, arguments: TrainingArguments, task: st
     if arguments.select == "best" and progress.best_step:  # no step is best where every score was not a number
         accelerator.wait_for_everyone()
         load_weights(final, output / "best.safetensors")
-    return finish_stage(accelerator, arguments, task, final, processor, data, progress, output)
+    return finish_stage(accelerator, arguments, task, final, processor, data, progress, start, output)
 
 
 def tick(budget: Budget, accelerator: Accelerator) -> None:

@@ -26,7 +26,7 @@ MODELING = Path(hf_mri.__file__).parent / "modeling"
 HUB_FILES = sorted(path for path in MODELING.glob("*.py") if path.name != "__init__.py")
 
 # What a model repository may count on: transformers' own requirements, torch and what requirements.txt there names.
-AVAILABLE = {"huggingface_hub", "numpy", "PIL", "scipy", "torch", "torchvision", "transformers"}
+AVAILABLE = {"huggingface_hub", "numpy", "PIL", "safetensors", "scipy", "torch", "torchvision", "transformers"}
 
 
 @pytest.mark.parametrize("path", HUB_FILES, ids=lambda path: path.name)

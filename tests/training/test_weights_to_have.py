@@ -2,7 +2,7 @@
 
 import pytest
 
-from hf_mri.training.models import find_weights
+from hf_mri.training.weights_to_have import find_weights
 
 
 def test_imagenet_weights_are_found_by_their_bare_name_beside_the_data(tmp_path):
