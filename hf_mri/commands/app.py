@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from hf_mri.commands.extras import explain
+
 # Each module adds its commands in `register(app)`; none imports torch or another heavy library at its top.
 COMMANDS = ("read", "data", "train", "evaluate", "export", "hub", "page")
 
@@ -54,7 +56,8 @@ def main() -> None:
     except (ValueError, OSError, ImportError) as error:
         if os.environ.get("HF_MRI_DEBUG"):
             raise
-        message = " ".join(str(error).split()) or type(error).__name__
+        text = explain(error) if isinstance(error, ImportError) else str(error)
+        message = " ".join(text.split()) or type(error).__name__
         print(f"hf-mri: {message}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
 

@@ -3,27 +3,28 @@
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, requires, version
-from importlib.util import find_spec
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-# What each optional library is for, the module that is imported, and the extra that installs it.
-OPTIONAL = (
-    ("nibabel", "nibabel", "NIfTI in and out", "medical"),
-    ("pydicom", "pydicom", "DICOM in", "medical"),
-    ("highdicom", "highdicom", "DICOM segmentations", "medical"),
-    ("tifffile", "tifffile", "TIFF that Pillow does not read", "medical"),
-    ("openvino", "openvino", "fast reading on CPUs", "export"),
-    ("nncf", "nncf", "8-bit export", "export"),
-    ("onnx", "onnx", "ONNX export", "export"),
-    ("onnxruntime", "onnxruntime", "running ONNX graphs", "export"),
-    ("accelerate", "accelerate", "training", "train"),
-    ("datasets", "datasets", "training data", "train"),
-    ("monai", "monai", "surface distances in evaluation", "train"),
-    ("gradio", "gradio", "the web page", "space"),
+from hf_mri.commands.extras import OPTIONAL, find_missing, pip_line
+
+CORE = (
+    "hf_mri",
+    "torch",
+    "torchvision",
+    "transformers",
+    "timm",
+    "huggingface_hub",
+    "safetensors",
+    "numpy",
+    "pillow",
+    "scipy",
+    "jinja2",
+    "rich",
+    "typer",
 )
-CORE = ("hf_mri", "torch", "torchvision", "transformers", "timm", "huggingface_hub", "numpy", "pillow", "scipy")
 
 
 def run_doctor(model: str | None = None) -> None:
@@ -33,15 +34,6 @@ def run_doctor(model: str | None = None) -> None:
     console.print(_library_table())
     if model is not None:
         console.print(_engine_table(model))
-
-
-def find_missing() -> dict[str, list[str]]:
-    """The optional libraries that are not installed, by the extra that brings them."""
-    missing: dict[str, list[str]] = {}
-    for name, module, _, extra in OPTIONAL:
-        if find_spec(module) is None:
-            missing.setdefault(extra, []).append(name)
-    return missing
 
 
 def time_model(model: str, slices: int = 32) -> list[dict]:
@@ -107,7 +99,7 @@ def _library_table() -> Table:
     missing = find_missing()
     for name, _, purpose, extra in OPTIONAL:
         if name in missing.get(extra, []):
-            table.add_row(name, "[red]missing[/red]", rf"{purpose}: pip install hf_mri\[{extra}]")
+            table.add_row(name, "[red]missing[/red]", escape(f"{purpose}: {pip_line(extra)}"))
         else:
             table.add_row(name, _version(name), purpose)
     return table

@@ -58,6 +58,7 @@ def evaluate(
 
     from hf_mri.commands.quiet import hide_loading_bars
     from hf_mri.evaluation.evaluate import evaluate_folds, evaluate_model
+    from hf_mri.evaluation.judgment import judge
     from hf_mri.evaluation.metrics_file import write_headline
     from hf_mri.evaluation.protocols import STORED_PROTOCOLS
     from hf_mri.reports.evaluation_page import write_report
@@ -91,6 +92,8 @@ def evaluate(
             )
     write_report(metrics, worst.sort(), output)
     typer.echo(write_headline(metrics))
+    for sentence in judge(metrics):
+        typer.echo(sentence)
     typer.echo(f"{output / 'report.html'}")
 
 

@@ -54,7 +54,12 @@ def publish(
 
     check_model_name(bundle)
 
+    from hf_mri.evaluation.judgment import judge
+    from hf_mri.hub.bundle_facts import read_facts
     from hf_mri.hub.publishing import publish as run
 
+    if (Path(bundle) / "config.json").is_file():
+        for sentence in judge(read_facts(bundle).metrics):
+            typer.echo(f"{bundle}: {sentence}", err=True)
     done = run(bundle, repo, private=private, create_pr=pr, tag=tag, message=message)
     typer.echo(f"{done.url} at {done.revision[:12]}" + ("" if done.changed else ", where these files were already"))

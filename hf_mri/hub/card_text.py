@@ -2,6 +2,7 @@
 
 from hf_mri.data.datasets_table import DATASETS
 from hf_mri.evaluation.figures import format_figure, format_interval
+from hf_mri.evaluation.judgment import judge
 from hf_mri.hub.bundle_facts import BundleFacts
 from hf_mri.hub.card_results import PROTOCOLS, table
 from hf_mri.hub.requirements import floors
@@ -29,7 +30,8 @@ def summary(facts: BundleFacts) -> str:
     size = f"{count / 1e6:.2f} million parameters" if count > 1e5 else f"{count:,} parameters"
     text = f"This model {what}. It has {size} and was trained on {source(facts)}."
     headline = headline_sentence(facts)
-    return f"{text} {headline}".strip() + f"\n\n{WARNING}"
+    warnings = "".join(f"\n>\n> **{sentence}**" for sentence in judge(facts.metrics))
+    return f"{text} {headline}".strip() + f"\n\n{WARNING}{warnings}"
 
 
 def headline_sentence(facts: BundleFacts) -> str:

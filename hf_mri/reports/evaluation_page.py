@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from hf_mri.evaluation.figures import SLICE_FIGURES, format_figure
+from hf_mri.evaluation.judgment import judge
 from hf_mri.evaluation.metrics_file import dump_metrics, write_headline
 from hf_mri.modeling.mri_files import write_text
 from hf_mri.reports.display import display_size, draw_slice, label_colors
@@ -41,6 +42,7 @@ def render_page(metrics: dict[str, Any], plots: dict[str, str], pictures: list[P
         metrics=metrics,
         plots=plots,
         headline=write_headline(metrics),
+        warnings=[*judge(metrics), *metrics.get("notes", [])],
         tiles=make_tiles(metrics),
         own_scores=find_scores(metrics),
         colors=colors,

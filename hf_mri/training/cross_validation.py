@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from hf_mri.evaluation.evaluate import evaluate_folds
+from hf_mri.evaluation.judgment import judge
 from hf_mri.reports.evaluation_page import write_report
 from hf_mri.reports.worst_pictures import WorstCases
 from hf_mri.training.arguments import parse_arguments
@@ -45,7 +46,8 @@ def run_folds(data: str, output: Path, folds: int, options: list[str]) -> str:
     facts = {"data": {"name": bundle["data"]["name"]}, "model": bundle["model"]}
     metrics = evaluate_folds(output, observe=worst.consider, **facts)
     write_report(metrics, worst.sort(), output)
-    return f"{describe(metrics)} All figures: {output / 'metrics.json'}, {output / 'report.html'}"
+    said = " ".join([describe(metrics), *judge(metrics)])
+    return f"{said} All figures: {output / 'metrics.json'}, {output / 'report.html'}"
 
 
 def check_options(options: list[str]) -> None:

@@ -16,6 +16,8 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, set_seed
 from transformers.utils.logging import disable_progress_bar
 
+from hf_mri.evaluation.judgment import judge
+from hf_mri.hub.bundle_facts import read_facts
 from hf_mri.training.arguments import TrainingArguments, parse_arguments
 from hf_mri.training.augmentation import Augmentation
 from hf_mri.training.checkpoints import claim_folder, load_newest, load_weights, save_checkpoint, save_weights
@@ -52,6 +54,8 @@ def main(arguments: TrainingArguments) -> Path:
     else:
         bundle = train_stage(accelerator, arguments, arguments.task, output)
     accelerator.print(f"bundle: {bundle}")
+    for sentence in judge(read_facts(bundle).metrics) if accelerator.is_main_process else ():
+        accelerator.print(sentence)
     accelerator.end_training()
     return bundle
 

@@ -178,3 +178,11 @@ def test_stock_pipelines_are_shown_only_where_they_give_the_models_answer(bundle
     card = (bundle / "README.md").read_text()
     assert "stock pipeline" not in card
     assert "together with 1 on either side" in card
+
+
+def test_a_card_says_what_its_figures_are_worth(bundle):
+    """Six patients were judged."""
+    assert "> **Too few to judge by: 6 patients." in (bundle / "README.md").read_text()
+    rewrite(bundle / "metrics.json", lambda metrics: metrics["gate"].update(area_lost=0.2))
+    write_card(bundle)
+    assert "**The gate loses 20.0 % of the outlined area" in (bundle / "README.md").read_text()

@@ -44,7 +44,7 @@ def test_a_heart_starts_at_a_brain(train, heart_phantom, tmp_path, capsys):
     assert after["head.weight"].shape[0] == 4
     record = read(heart)["start"]
     assert (record["model"], record["dataset"], record["on_hub"]) == ("brain", "lgg-phantom", False)
-    assert "backbone.conv1.weight" in record["adapted"]
+    assert "backbone.conv1.0.weight" in record["adapted"]
     assert set(read(brain)["image_hashes"]) < set(read(heart)["image_hashes"]), "its training counts as seen"
 
 

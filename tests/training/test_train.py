@@ -152,3 +152,10 @@ def test_stopping_by_hand_ends_in_one_line(monkeypatch, capsys):
         runpy.run_path(str(TRAIN), run_name="__main__")
     assert stopped.value.code == 130
     assert capsys.readouterr().err.strip() == "train.py: stopped; go on from the last checkpoint with --resume"
+
+
+def test_a_run_ends_with_what_its_figures_are_worth(train, capsys):
+    run = train(task="segment", max_steps=1, learning_rate=1e-9)
+    said = capsys.readouterr().out
+    assert "Too few to judge by: 3 patients." in said
+    assert "> **Too few to judge by: 3 patients." in (run / "bundle" / "README.md").read_text()
