@@ -7,9 +7,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from hf_mri.hub.model_cards import find_published
 
 BUNDLE = "lgg-two-stage"
+SPACING, FLAIR = (0.94, 0.94, 5.0), 1
 PATIENT_SEED = 2  # the page's head: no patient of the training set below, whose seed is 0
 # A model that learns synthetic heads in about a minute; real patients need train.py's defaults.
 SIZE = 96
@@ -33,43 +36,60 @@ TINY = {
 
 @dataclass
 class Demo:
-    """Where the demo put what, and what it found."""
+    """Where the demo put what, what it found, and how good that is."""
 
     scan: Path
     reading: Path
+    picture: Path
     headline: str
+    verdict: str
 
 
 def run_demo(output: Path, model: str | None = None) -> Demo:
-    """Draw a phantom head, read it, and write everything that `predict` writes.
+    """Draw a phantom head, read it, write everything that `predict` writes, and compare with what was drawn.
 
     Args:
-        output: Gets `scan/`, `reading/`, and `model/` where no trained bundle is there yet.
-        model: Folder or Hub name; by default the trained bundle of this project, or else a tiny model that is first
+        output: Gets `scan/`, `reading/`, `truth.png`, and `model/` where no trained model can be had.
+        model: Folder or Hub id; by default the trained model of this project, or else a tiny one that is first
             trained on other phantoms.
     """
+    from hf_mri.modeling.mri_reading import file_name
     from hf_mri.predict.predicting import predict
+    from hf_mri.reports.display import window_volume
     from hf_mri.reports.headline import write_headline
+    from hf_mri.reports.truth_picture import compare_in_words, draw_truth, load_masks
 
     output.mkdir(parents=True, exist_ok=True)
-    model = model or str(find_published(BUNDLE) or train_tiny(output / "model"))
-    scan = draw_patient(output / "scan")
-    outcome = predict([scan], model, output / "reading", spacing=(0.94, 0.94, 5.0))
+    model = model or str(find_published(BUNDLE) or find_on_hub() or train_tiny(output / "model"))
+    slices, truth = draw_patient()
+    scan = write_scan(output / "scan", slices)
+    outcome = predict([scan], model, output / "reading", spacing=SPACING)
     if outcome.failed:
         raise ValueError("; ".join(outcome.failed.values()))
     (reading,) = outcome.read + outcome.skipped
     facts = json.loads((reading / "reading.json").read_text(encoding="utf-8"))
-    return Demo(scan, reading, write_headline(facts))
+    if not facts["labels"]:
+        raise ValueError(f"{model}: outlines nothing; the demo needs a segmenter or a two-stage model of brains")
+    label = facts["labels"][0]
+    answer = load_masks(reading / "masks" / file_name(label), len(slices))
+    picture = output / "truth.png"
+    draw_truth(window_volume(slices, FLAIR), answer, truth).save(picture)
+    return Demo(scan, reading, picture, write_headline(facts), compare_in_words(answer, truth, label))
 
 
-def draw_patient(folder: Path) -> Path:
-    """Draw one synthetic patient's slices as TIFF files into a folder, unless they are there."""
-    from PIL import Image
-
+def draw_patient() -> tuple[np.ndarray, np.ndarray]:
+    """Draw one synthetic patient's slices (S, H, W, 3), and the truth (S, H, W), which is known since it is drawn."""
     from hf_mri.data.phantoms.scan import draw_scan
 
+    slices, masks, _ = draw_scan("lgg", PATIENT_SEED)
+    return slices, masks > 0
+
+
+def write_scan(folder: Path, slices: np.ndarray) -> Path:
+    """Write slices as TIFF files into a folder, unless they are there."""
+    from PIL import Image
+
     if not folder.exists():
-        slices, _, _ = draw_scan("lgg", PATIENT_SEED)
         with tempfile.TemporaryDirectory(prefix=".demo_", dir=folder.parent) as scratch:
             drawn = Path(scratch) / "scan"
             drawn.mkdir()
@@ -79,10 +99,32 @@ def draw_patient(folder: Path) -> Path:
     return folder
 
 
+def find_on_hub() -> str | None:
+    """Return the Hub id of the published model, where it has one and lies in the cache or can be fetched.
+
+    Raises:
+        ValueError: there is an id, but no way to the model, nor the libraries to train another.
+    """
+    from hf_mri.addresses import find_address
+
+    home = find_address("Models")
+    if home is None:
+        return None
+    name = f"{home.rstrip('/').rsplit('/', 1)[-1]}/{BUNDLE}"
+    from hf_mri.modeling.mri_model_folder import find_folder
+
+    try:
+        find_folder(name)
+    except (OSError, ValueError):
+        return None
+    return name
+
+
 def train_tiny(folder: Path) -> Path:
     """Train a gate and a segmenter on phantoms with the project's own training, unless done; return the bundle."""
     if (folder / "model.safetensors").is_file():
         return folder
+    check_training()
     from hf_mri.data.phantoms.draw import make_phantom
 
     with tempfile.TemporaryDirectory(prefix=".demo_", dir=folder.parent) as scratch:
@@ -96,3 +138,14 @@ def train_tiny(folder: Path) -> Path:
             raise ValueError("demo: the training of a tiny model failed; its message is above")
         (run / "bundle").rename(folder)
     return folder
+
+
+def check_training() -> None:
+    """Raise ImportError, with every way on, where the libraries of training are not installed."""
+    from hf_mri.commands.extras import find_missing, pip_line
+
+    if missing := find_missing().get("train"):
+        raise ImportError(
+            "demo: no trained model is at hand. Name one (--model FOLDER or Hub id; a checkout of the project holds "
+            f"them in model_cards/), or let the demo train a tiny one: {pip_line('train')} (missing: {missing[0]})"
+        )

@@ -89,15 +89,20 @@ def demo(
     ),
     model: Annotated[str | None, typer.Option(help="Folder of a model, or its name on the Hub.")] = None,
 ) -> None:
-    """Read a synthetic scan, write its reading and a picture; without a trained model, train a tiny one first."""
+    """Read a synthetic scan, write its reading and a picture; without a trained model, train a tiny one first.
+
+    The truth is drawn too, so the demo says how good the answer is.
+    """
     from hf_mri.commands.demo import run_demo
 
     found = run_demo(output, model)
     typer.echo(found.headline)
+    typer.echo(found.verdict)
     for name, path in (
         ("scan", found.scan),
         ("reading", found.reading / "reading.json"),
         ("picture", found.reading / "montage.png"),
+        ("truth", found.picture),
         ("report", found.reading / "report.html"),
     ):
         typer.echo(f"{name + ':':9}{path}")

@@ -1,28 +1,70 @@
 """What `make demo` runs."""
 
-import pytest
+from pathlib import Path
 
-from hf_mri.commands import demo
+import numpy as np
+import pytest
+from PIL import Image
+
+from hf_mri import addresses
+from hf_mri.addresses import find_address
+from hf_mri.commands import demo, extras
 from hf_mri.hub import model_cards
+from hf_mri.modeling import mri_model_folder
+from hf_mri.reports.truth_picture import compare_in_words
 from tests.reports.conftest import make_model
 
 
-def test_a_phantom_is_read_and_the_paths_are_there(tmp_path, monkeypatch):
-    monkeypatch.setattr(demo, "draw_patient", lambda folder: draw_small(folder))
+@pytest.fixture
+def small(monkeypatch):
+    """A scan that is drawn in no time."""
+    slices, truth = np.zeros((4, 32, 32, 3), np.uint8), np.zeros((4, 32, 32), bool)
+    slices[1:3, 8:16, 8:16], truth[1:3, 8:16, 8:16] = 200, True
+    monkeypatch.setattr(demo, "draw_patient", lambda: (slices, truth))
+
+
+def test_a_phantom_is_read_and_the_truth_stands_beside_the_answer(tmp_path, small):
     found = demo.run_demo(tmp_path / "demo", str(make_model(tmp_path / "model")))
-    assert found.scan.is_dir()
     assert found.headline.endswith(".")
-    for name in ("reading.json", "montage.png", "report.html"):
-        assert (found.reading / name).is_file()
+    assert found.verdict.startswith("The truth: tumor in 2 of 4 slices. The answer misses ")
+    for path in (found.scan / "scan_1.tif", found.reading / "reading.json", found.reading / "report.html"):
+        assert path.is_file()
+    assert Image.open(found.picture).size[1] == 2 * 224
     assert demo.run_demo(tmp_path / "demo", str(tmp_path / "model")).headline == found.headline
 
 
-def draw_small(folder):
-    from hf_mri.data.phantoms.draw import draw_phantom, find_phantoms
+def test_the_verdict_counts_what_was_missed_and_what_was_invented():
+    truth = np.zeros((5, 8, 8), bool)
+    truth[1:4, 2:6, 2:6] = True
+    answer = truth.copy()
+    answer[1], answer[0, 0, 0] = False, True
+    said = compare_in_words(answer, truth, "tumor")
+    assert "tumor in 3 of 5 slices. The answer misses 1 of them and marks 1 besides" in said
+    assert "a Dice of 0.79" in said
+    assert "marks none besides; its outline overlaps the true one by a Dice of 1.00" in compare_in_words(
+        truth, truth, ""
+    )
 
-    if not folder.exists():
-        draw_phantom("lgg", folder, patients=1, size=64, slices=4, seed=demo.PATIENT_SEED)
-    return find_phantoms(folder)[0]
+
+def test_without_a_model_and_without_training_every_way_on_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(extras, "find_spec", lambda module: None if module == "pandas" else object())
+    with pytest.raises(ImportError, match=r'--model FOLDER or Hub id; .* pip install "hf_mri\[train\]"'):
+        demo.train_tiny(tmp_path / "model")
+
+
+def test_the_published_model_is_looked_for_where_pyproject_says(monkeypatch):
+    assert find_address("Models") is None, "no address is known yet, and none is invented"
+    assert demo.find_on_hub() is None
+    monkeypatch.setattr(addresses, "metadata", lambda _: Message({"Models": "https://huggingface.co/someone"}))
+    monkeypatch.setattr(mri_model_folder, "find_folder", lambda name: Path(name))
+    assert demo.find_on_hub() == "someone/lgg-two-stage"
+
+
+class Message(dict):
+    """Metadata of a package, as importlib gives it."""
+
+    def get_all(self, name: str) -> list[str]:
+        return [f"{key}, {value}" for key, value in self.items()]
 
 
 def test_the_trained_bundle_is_taken_where_there_is_one(tmp_path, monkeypatch):
@@ -39,3 +81,4 @@ def test_without_a_bundle_a_tiny_model_is_trained_that_finds_the_lesion(tmp_path
     bundle = demo.train_tiny(tmp_path / "model")
     found = demo.run_demo(tmp_path / "demo", str(bundle))
     assert found.headline.startswith("Tumor in ")
+    assert "(1 is perfect)" in found.verdict

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-
 from hf_mri.commands import app, doctor, extras
 from tests.reports.conftest import make_model
 
