@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from hf_mri.commands.spacing import parse_spacing
 from hf_mri.data.datasets_table import LAYOUTS, PHANTOMS
 
 LAYOUT = typer.Argument(help=f"How the publisher ships it: {', '.join(LAYOUTS)} (any images with masks).")
@@ -38,14 +39,37 @@ def import_command(
     labels: Annotated[
         str | None, typer.Option(help="Layout folder: names of the mask's values 1, 2, … separated by commas.")
     ] = None,
+    spacing: Annotated[
+        str | None,
+        typer.Option(
+            help="Layout folder: millimeters between rows, columns and slices, as 0.9,0.9,5, where files do not say."
+        ),
+    ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="List bad files in audit.json and go on.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a data set that is at DEST.")] = False,
     workers: Annotated[int | None, typer.Option(help="Threads that read and encode; one a core by default.")] = None,
 ) -> None:
-    """Turn a folder as its publisher ships it into a data set that is split by patient, checked and described."""
+    """Turn a folder as its publisher ships it into a data set that is split by patient, checked and described.
+
+    Images of your own take the layout `folder`: PNG, TIFF, JPEG, NIfTI or DICOM, with a mask for each, in one of these
+    ways (docs/own-data.md shows them):
+
+    \b
+    P7_012.png, P7_012_mask.png             one flat folder; the patient is the name without its number
+    P7/012.png, P7/012_mask.png             one folder a patient
+    images/P7/012.png, masks/P7/012.png     two folders alike; also labels, gt or seg
+    metadata.csv                            file_name, mask_file_name, and if you like patient, site, volume, phase,
+                                            slice; other columns are kept as text
+
+    A mask is 0 where there is nothing, and 255 or 1, 2, … (named by --labels) where there is something.
+    """
     from hf_mri.data.importing import import_dataset
 
-    options = {"labels": [name.strip() for name in labels.split(",")]} if labels else {}
+    options: dict = {"labels": [name.strip() for name in labels.split(",")]} if labels else {}
+    if spacing:
+        options["spacing"] = parse_spacing(spacing, counts=(3,))
+    if options and layout != "folder":
+        raise ValueError(f"--labels and --spacing belong to the layout folder; the files of {layout} say both")
     summary = import_dataset(
         layout,
         source,

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from hf_mri.commands.spacing import parse_spacing
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
@@ -68,7 +70,7 @@ def predict(
         only=None if only is None else [kind.strip() for kind in only.split(",")],
         engine=engine,
         batch_size=batch_size,
-        spacing=None if spacing is None else _numbers(spacing),
+        spacing=parse_spacing(spacing),
         series=series,
         flips=flips,
         name=name,
@@ -117,13 +119,3 @@ def doctor(
 
     hide_loading_bars()
     run_doctor(model)
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    try:
-        numbers = tuple(float(part) for part in text.replace("x", ",").split(","))
-    except ValueError:
-        numbers = ()
-    if len(numbers) not in (2, 3) or min(numbers) <= 0:
-        raise ValueError(f"--spacing {text!r}: give two or three numbers above 0, in millimeters, as 0.9,0.9,5")
-    return numbers

@@ -32,7 +32,12 @@ class Pair(NamedTuple):
     about: dict[str, str]
 
 
-def find_volumes(source: Path, entry: DatasetEntry, labels: Sequence[str] = ("lesion",)) -> Source:
+def find_volumes(
+    source: Path,
+    entry: DatasetEntry,
+    labels: Sequence[str] = ("lesion",),
+    spacing: tuple[float, float, float] | None = None,
+) -> Source:
     """Pair images with masks and sort them into volumes.
 
     A `metadata.csv` names the pairs (`file_name`, `mask_file_name`) and may say `patient`, `site`, `volume`, `phase`,
@@ -44,6 +49,7 @@ def find_volumes(source: Path, entry: DatasetEntry, labels: Sequence[str] = ("le
         source: the folder.
         entry: the table's entry for this layout, which the images found complete.
         labels: names of the mask's values 1, 2, …; masks of 0 and 255 have one label.
+        spacing: millimeters between rows, columns and slices, for files that do not say.
     """
     table = source / "metadata.csv"
     pairs = _pairs_of_table(table) if table.exists() else _pairs_by_name(source)
@@ -61,12 +67,21 @@ def find_volumes(source: Path, entry: DatasetEntry, labels: Sequence[str] = ("le
     return Source(
         entry,
         dict.fromkeys(more, "string"),
-        [Volume(name, partial(read_volume, name, members, source, entry)) for name, members in volumes.items()],
+        [
+            Volume(name, partial(read_volume, name, members, source, entry, spacing))
+            for name, members in volumes.items()
+        ],
         [],
     )
 
 
-def read_volume(volume: str, pairs: list[Pair], source: Path, entry: DatasetEntry) -> Iterator[Row | BadFile]:
+def read_volume(
+    volume: str,
+    pairs: list[Pair],
+    source: Path,
+    entry: DatasetEntry,
+    spacing: tuple[float, float, float] | None = None,
+) -> Iterator[Row | BadFile]:
     """Read the files of one volume: one slice a file, or several from a NIfTI."""
     index = 0
     reads = [_read_pair(pair, entry) for pair in pairs]
@@ -89,7 +104,7 @@ def read_volume(volume: str, pairs: list[Pair], source: Path, entry: DatasetEntr
                 phase=given["phase"],
                 slice_index=int(given["slice"]) + offset if given["slice"] else index,
                 volume=volume,
-                spacing=_full_spacing(scan),
+                spacing=_full_spacing(scan) or spacing,
                 file=str(pair.image),
                 **about,
             )
