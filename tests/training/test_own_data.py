@@ -1,4 +1,4 @@
-"""docs/own-data.md, walked: three layouts of somebody's own images become one data set, then a model, then a reading."""
+"""docs/own-data.md, walked: three layouts of images of one's own become a data set, then a model, then a reading."""
 
 import runpy
 from pathlib import Path
