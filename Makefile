@@ -13,8 +13,9 @@ setup: $(VENV)/.installed  ## A virtual environment with the package, all extras
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@echo "Setting up $(VENV): about 3 GB to fetch, 7 GB on disk, some minutes; each line below is a package on its way."
+	$(BIN)/pip install --disable-pip-version-check --progress-bar on -r requirements.lock
+	$(BIN)/pip install --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 test: setup  ## The tests, offline (under 8 minutes on 2 cores)

@@ -24,7 +24,7 @@ from hf_mri.training.slice_cache import Rows
 
 SIZE = 256
 MODELS = {
-    "seeds' ResUNet": {"backbone": None},
+    "plain ResUNet": {"backbone": None},
     "ResNet-18 U-Net": {"backbone": "resnet18", "decoder_channels": (256, 128, 64, 32, 16)},
     "MobileNetV2 U-Net": {"backbone": "mobilenetv2_100", "decoder_channels": (128, 96, 64, 48)},
 }

@@ -59,7 +59,7 @@ class TrainingArguments:
     max_patients: int | None = option(None, "Train on so many patients only, drawn by the seed")
 
     # Model.
-    backbone: str | None = option("mobilenetv2_100", "timm backbone; 'none' is the residual encoder of the seeds")
+    backbone: str | None = option("mobilenetv2_100", "timm backbone; 'none' is a plain residual encoder")
     backbone_kwargs: str = option("{}", 'JSON passed to timm, such as {"pad_type": "same"}')
     gate_backbone: str | None = option(None, "two-stage: backbone of the classifier, where it differs")
     downsample: int = option(1, "Classifier: average the slices over so many pixels first; 2 makes a gate cheap")

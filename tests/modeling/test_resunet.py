@@ -1,4 +1,4 @@
-"""The segmenter: the seeds' ResUNet, any timm backbone, any size, every loss."""
+"""The segmenter: a plain ResUNet, any timm backbone, any size, every loss."""
 
 import pytest
 import torch

@@ -8,7 +8,7 @@ import numpy as np
 
 TP, FP, FN, TN = range(4)
 
-# What the seeds trained and reported: a missed pixel costs more than an invented one.
+# What the projects of docs/recipes.md trained and reported: a missed pixel costs more than an invented one.
 TVERSKY_ALPHA = 0.7
 
 EMPTY_RULE = (
