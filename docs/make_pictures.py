@@ -72,7 +72,7 @@ def main() -> None:
         with sync_playwright() as play:
             browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
             for name in SHOTS:
-                print(take_picture(browser, address, name, arguments.example))  # noqa: T201
+                print(take_picture(browser, address, name, arguments.example))
             browser.close()
     finally:
         page.terminate()

@@ -23,6 +23,7 @@ TINY = {
     "decoder_channels": "16 16 8 8",
     "batch_size": 8,
     "epochs": 8,
+    "pretrained": "none",  # nothing is fetched for it
     "learning_rate": "5e-3",
     "ema": 0.95,
     "rotation": 5,
