@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out
 
-.PHONY: help setup test test-slow demo page bench format lock clean
+.PHONY: help setup test test-slow demo page docs bench format lock clean
 
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,9 @@ demo: setup  ## Read a phantom scan: a reading and a picture in $(OUT)/demo
 
 page: setup  ## The web page on this machine
 	$(BIN)/hf-mri page
+
+docs: setup  ## The documentation with API pages, into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 bench: setup  ## The benchmarks, one JSON object each (about half an hour on a quiet machine)
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
