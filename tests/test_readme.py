@@ -70,11 +70,13 @@ def find_commands() -> dict[str, typer.core.TyperCommand]:
 def test_commands_and_options_in_the_docs_exist(page):
     commands = find_commands()
     training = {field.name for field in fields(TrainingArguments)}
+    training |= {name[2:] for field in fields(TrainingArguments) for name in field.metadata.get("aliases", [])}
     text = page.read_text(encoding="utf-8")
     lines = [line for block in find_blocks(page, "bash") for line in block.replace("\\\n", " ").splitlines()]
     lines += re.findall(r"`(hf-mri [^`]+|accelerate launch [^`]+)`", text)
     for line in lines:
         words = shlex.split(line.replace("…", ""), comments=True)
+        words = words[words.index("train.py") :] if "train.py" in words else words  # what launches it has its own
         options = {word.split("=")[0] for word in words if word.startswith("--")}
         if "train.py" in words:
             assert {option[2:].replace("-", "_") for option in options} <= training, line

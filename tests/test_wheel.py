@@ -34,7 +34,7 @@ def site(tmp_path_factory) -> Path:
 
 
 @pytest.mark.slow
-def test_a_wheel_imports_trains_reads_serves_and_writes_a_space(site, tmp_path):
+def test_a_wheel_imports_trains_judges_reads_shows_serves_and_writes_a_space(site, tmp_path):
     places = {
         "PYTHONPATH": str(site),
         "HF_HUB_OFFLINE": "1",
@@ -61,6 +61,10 @@ def test_a_wheel_imports_trains_reads_serves_and_writes_a_space(site, tmp_path):
     scan = next((tmp_path / "source" / "kaggle_3m").glob("TCGA*"))
     assert "1 scans read" in run(*hf_mri, "predict", str(scan), "--model", "run/bundle", "--output", "out")
     assert (tmp_path / "out" / scan.name / "report.html").exists()
+    assert "patients" in run(*hf_mri, "evaluate", "--model", "run/bundle", "--data", "data", "--output", "figures")
+    shown = run(*hf_mri, "demo", "--model", "run/bundle", "--output", "demo")
+    assert "The truth: tumor in " in shown
+    assert (tmp_path / "demo" / "truth.png").exists()
     said = run("-c", PAGE.format(site=str(site)), HF_MRI_MODEL="run/bundle")
     assert "endpoints ['/models', '/read', '/write']" in said
     assert "app.py" in said
