@@ -175,8 +175,8 @@ class TwoStageConfig(TravellingConfig, PreTrainedConfig):
             )
         self.id2label, self.label2id = dict(segmenter.id2label), dict(segmenter.label2id)
         self.problem_type = segmenter.problem_type
-        super().__post_init__(**kwargs)
         self.classifier, self.segmenter = _as_dict(classifier), _as_dict(segmenter)
+        super().__post_init__(**kwargs)  # sets what the stages share, such as image_size, in both
         check_probability(self, "gate_threshold", "slice_threshold", "mask_threshold", "mask_weight")
         check_positive(self, "temperature")
         check_not_negative(self, "smallest_lesion")
@@ -186,15 +186,33 @@ class TwoStageConfig(TravellingConfig, PreTrainedConfig):
         """Channels of the images, the same for both stages."""
         return _as_dict(self.segmenter)["num_channels"]
 
+    @num_channels.setter
+    def num_channels(self, value: int) -> None:
+        self._set_in_stages("num_channels", value)
+
     @property
     def image_size(self) -> int:
-        """Height and width in pixels."""
+        """Height and width in pixels, of the segmenter's images; set for both stages."""
         return _as_dict(self.segmenter)["image_size"]
+
+    @image_size.setter
+    def image_size(self, value: int) -> None:
+        self._set_in_stages("image_size", value)
 
     @property
     def largest_component(self) -> bool:
         """Whether a reading keeps only the largest 3-D component of each label and phase."""
         return _as_dict(self.segmenter).get("largest_component", False)
+
+    @largest_component.setter
+    def largest_component(self, value: bool) -> None:
+        self.segmenter = _as_dict(ResUNetConfig(**{**_as_dict(self.segmenter), "largest_component": value}))
+
+    def _set_in_stages(self, name: str, value: int) -> None:
+        """Set a field that both stages have, checked as they check it."""
+        classifier = SliceClassifierConfig(**{**_as_dict(self.classifier), name: value})
+        segmenter = ResUNetConfig(**{**_as_dict(self.segmenter), name: value})
+        self.classifier, self.segmenter = _as_dict(classifier), _as_dict(segmenter)
 
     def stage_configs(self) -> tuple[SliceClassifierConfig, ResUNetConfig]:
         """Return the configs of classifier and segmenter, the latter with this config's labels."""

@@ -6,15 +6,18 @@ from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 from transformers import BatchFeature
 from transformers.image_processing_utils import BaseImageProcessor
 
 from .mri_model_checks import MULTI_LABEL, SINGLE_LABEL
 from .mri_model_masks import to_masks, to_probabilities
-from .mri_pixels_intensity import apply_window, apply_zscore
+from .mri_pixels_intensity import CLIPPED, apply_window, apply_zscore, looks_clipped
+from .mri_pixels_options import for_this_call
 from .mri_pixels_slices import ImageLike, to_channels_first, to_list, to_tensor
 
 IGNORED = 255  # the configs' own `ignore_index`
@@ -147,6 +150,10 @@ class MriImageProcessor(BaseImageProcessor):
         do_normalize: bool = True,
         share_neighbors: bool = False,
         return_tensors: str | None = None,
+        input_data_format: str | None = None,
+        do_convert_rgb: bool | None = None,
+        device: str | torch.device | None = None,
+        **options: Any,
     ) -> BatchFeature:
         """Prepare slices, and their masks alongside.
 
@@ -160,11 +167,35 @@ class MriImageProcessor(BaseImageProcessor):
             share_neighbors: The slices of a volume may share the memory of their neighbors: a third of the memory and
                 of the time, for callers that only read what they get.
             return_tensors: `pt` or `np`.
+            input_data_format: `channels_first` or `channels_last`, where an array's shape could mean both.
+            do_convert_rgb: Repeat a gray slice for each channel.
+            device: Where the tensors go.
+            **options: Any setting of this processor for these slices only (`size`, `scope`, `image_mean`, …), and
+                `do_resize=False` or `do_rescale=False`.
 
         Returns:
             `pixel_values` (B, C, H, W) float32 and, with masks, `labels`: (B, H, W) int64 or (B, L, H, W) float32.
         """
-        slices = [to_channels_first(image, self.num_channels, number) for number, image in enumerate(to_list(images))]
+        if options:
+            return for_this_call(self, options).preprocess(
+                images,
+                segmentation_maps,
+                volume_ids,
+                spacings,
+                do_normalize,
+                share_neighbors,
+                return_tensors,
+                input_data_format,
+                do_convert_rgb,
+                device,
+            )
+        images = to_list(images)
+        if any(isinstance(image, Image.Image) and looks_clipped(np.asarray(image)) for image in images):
+            warnings.warn(CLIPPED, stacklevel=2)
+        slices = [
+            to_channels_first(image, self.num_channels, number, input_data_format, bool(do_convert_rgb))
+            for number, image in enumerate(images)
+        ]
         if not slices:
             raise ValueError("images is empty: give one slice or more")
         volumes = _group(slices, volume_ids)
@@ -182,7 +213,8 @@ class MriImageProcessor(BaseImageProcessor):
         data = {"pixel_values": pixel_values}
         if segmentation_maps is not None:
             data["labels"] = self._prepare_masks(to_list(segmentation_maps), slices, shapes)
-        return BatchFeature(data=data, tensor_type=return_tensors)
+        features = BatchFeature(data=data, tensor_type=return_tensors)
+        return features if device is None else features.to(device)
 
     def _find_shapes(
         self, sizes: Sequence[tuple[int, int]], spacings: Sequence[Spacing | None] | None
@@ -279,7 +311,8 @@ class MriImageProcessor(BaseImageProcessor):
         threshold: float = 0.5,
         problem_type: str | None = None,
         spacings: Sequence[Spacing | None] | None = None,
-    ) -> list[Tensor]:
+        return_segmentation_scores: bool = False,
+    ) -> list[Any]:
         """Bring the model's answer back to the original height and width; what was cropped away is background.
 
         Args:
@@ -289,10 +322,11 @@ class MriImageProcessor(BaseImageProcessor):
             threshold: A pixel belongs to a label from this probability; see `to_masks`.
             problem_type: The model's; the processor's own without it.
             spacings: As they were given with the slices.
+            return_segmentation_scores: Return both, as stock processors do.
 
         Returns:
             For each slice label indices (H, W) int64, or bool (L, H, W) for overlapping labels, or float (L, H, W)
-            probabilities.
+            probabilities; or both, as `segmentation` and `segmentation_scores`.
         """
         logits = outputs.logits
         if target_sizes is not None and len(target_sizes) != len(logits):
@@ -304,8 +338,9 @@ class MriImageProcessor(BaseImageProcessor):
             if target_sizes is not None and shapes is not None:
                 size = _as_size(target_sizes[number])
                 probabilities = self._fit_back(probabilities, size, shapes[number], overlapping)
-            result = probabilities if return_probabilities else to_masks(probabilities, threshold, overlapping)
-            results.append(result[0])
+            mask = probabilities if return_probabilities else to_masks(probabilities, threshold, overlapping)
+            scored = {"segmentation": mask[0], "segmentation_scores": probabilities[0]}
+            results.append(BatchFeature(scored) if return_segmentation_scores else mask[0])
         return results
 
     def _fit_back(

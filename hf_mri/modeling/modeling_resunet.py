@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import SemanticSegmenterOutput
+from transformers.utils import can_return_tuple
 
 from .configuration_mri import ResUNetConfig
 from .mri_model_backbone import (
@@ -151,19 +152,28 @@ class ResUNetForSemanticSegmentation(TravellingModel, PreTrainedModel):
     def _init_weights(self, module: nn.Module) -> None:
         initialize(module)
 
+    @can_return_tuple
     def forward(
-        self, pixel_values: Tensor, labels: Tensor | None = None, return_dict: bool | None = None
+        self,
+        pixel_values: Tensor,
+        labels: Tensor | None = None,
+        output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
     ) -> SemanticSegmenterOutput | tuple[Tensor, ...]:
-        """Segment slices.
+        """Segment slices; with `return_dict=False`, here or in the config, as a tuple.
 
         Args:
             pixel_values: (B, C, H, W) from the processor; any height and width with convolutional backbones.
             labels: (B, H, W) label indices, or (B, L, H, W) of 0 and 1 for overlapping labels.
-            return_dict: False returns a tuple.
+            output_hidden_states: Return the encoder's feature maps, then the decoder's; the config's without it.
+            output_attentions: Taken since programs give it; there are none to return.
 
         Returns:
-            `loss` where labels are given, and `logits` (B, L, H, W) at the height and width of the input.
+            `loss` where labels are given, `logits` (B, L, H, W) at the height and width of the input, and
+            `hidden_states`, fine to coarse and back, where asked for.
         """
+        if output_hidden_states is None:
+            output_hidden_states = self.config.output_hidden_states
         check_pixel_values(pixel_values, self.config.num_channels, self.fixed_size)
         height, width = pixel_values.shape[-2:]
         padded = pad_to_multiple(pixel_values, self.stride)
@@ -180,9 +190,8 @@ class ResUNetForSemanticSegmentation(TravellingModel, PreTrainedModel):
             if self.config.deep_supervision and self.training:
                 coarser = zip(self.auxiliary_heads, levels[-1 - AUXILIARY_LEVELS : -1], strict=True)
                 loss = self._add_losses(loss, [upsample(head(level)) for head, level in coarser], labels)
-        if return_dict is False:
-            return (logits,) if loss is None else (loss, logits)
-        return SemanticSegmenterOutput(loss=loss, logits=logits)
+        hidden_states = (*features, *levels) if output_hidden_states else None
+        return SemanticSegmenterOutput(loss=loss, logits=logits, hidden_states=hidden_states)
 
     def compute_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the config's loss."""

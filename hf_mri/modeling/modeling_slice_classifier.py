@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import ImageClassifierOutput
+from transformers.utils import can_return_tuple
 
 from .configuration_mri import SliceClassifierConfig
 from .mri_model_backbone import (
@@ -14,6 +15,7 @@ from .mri_model_backbone import (
     check_pixel_values,
     coarsest_reduction,
     extract_features,
+    extract_levels,
     fixed_size,
     initialize,
     pad_to_multiple,
@@ -71,32 +73,45 @@ class SliceClassifierForImageClassification(TravellingModel, PreTrainedModel):
             self.backbone.requires_grad_(False).eval()
         return self
 
+    @can_return_tuple
     def forward(
-        self, pixel_values: Tensor, labels: Tensor | None = None, return_dict: bool | None = None
+        self,
+        pixel_values: Tensor,
+        labels: Tensor | None = None,
+        output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
     ) -> ImageClassifierOutput | tuple[Tensor, ...]:
-        """Classify slices.
+        """Classify slices; with `return_dict=False`, here or in the config, as a tuple.
 
         Args:
             pixel_values: (B, C, H, W) from the processor.
             labels: (B,) label indices, or (B, L) of 0 and 1 for overlapping labels.
-            return_dict: False returns a tuple.
+            output_hidden_states: Return the backbone's feature maps too; the config's without it.
+            output_attentions: Taken since programs give it; there are none to return.
 
         Returns:
-            `loss` where labels are given, and `logits` (B, L).
+            `loss` where labels are given, `logits` (B, L), and `hidden_states`, fine to coarse, where asked for.
         """
+        if output_hidden_states is None:
+            output_hidden_states = self.config.output_hidden_states
         check_pixel_values(pixel_values, self.config.num_channels, self.fixed_size)
         pixel_values = pad_to_multiple(pixel_values, self.stride)
         if self.config.downsample > 1:
             pixel_values = F.avg_pool2d(pixel_values, self.config.downsample)
+        levels = None
         if self.config.backbone_kwargs.get("features_only"):
-            pooled = extract_features(self.backbone, pixel_values)[-1].mean(dim=(2, 3))
+            levels = extract_features(self.backbone, pixel_values)
+            pooled = levels[-1].mean(dim=(2, 3))
+        elif output_hidden_states:
+            levels, pooled = extract_levels(self.backbone, pixel_values)
         else:
             pooled = self.backbone(pixel_values)
         logits = self.head(self.dropout(pooled))
-        loss = None if labels is None else self.compute_loss(logits, labels)
-        if return_dict is False:
-            return (logits,) if loss is None else (loss, logits)
-        return ImageClassifierOutput(loss=loss, logits=logits)
+        return ImageClassifierOutput(
+            loss=None if labels is None else self.compute_loss(logits, labels),
+            logits=logits,
+            hidden_states=tuple(levels) if output_hidden_states and levels else None,
+        )
 
     def compute_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the cross-entropy with the config's weights and smoothing."""

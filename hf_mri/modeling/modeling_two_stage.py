@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import ModelOutput
+from transformers.utils import can_return_tuple
 
 from .configuration_mri import TwoStageConfig
 from .modeling_resunet import ResUNetForSemanticSegmentation
@@ -30,6 +31,7 @@ class TwoStageOutput(ModelOutput):
         gate_logits: (B, 2) of the classifier.
         gate_probability: P(tumor) by the classifier (B,).
         stage: Which stage decided (B,), uint8: 0 the gate rejected the slice, 1 the segmenter found nothing, 2 it did.
+        hidden_states: The classifier's feature maps, where asked for: it sees every slice.
     """
 
     loss: Tensor | None = None
@@ -37,6 +39,7 @@ class TwoStageOutput(ModelOutput):
     gate_logits: Tensor | None = None
     gate_probability: Tensor | None = None
     stage: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
 
 
 class TwoStageForSemanticSegmentation(TravellingModel, PreTrainedModel):
@@ -83,22 +86,33 @@ class TwoStageForSemanticSegmentation(TravellingModel, PreTrainedModel):
     def _init_weights(self, module: nn.Module) -> None:
         initialize(module)
 
+    @can_return_tuple
     def forward(
-        self, pixel_values: Tensor, labels: Tensor | None = None, return_dict: bool | None = None
+        self,
+        pixel_values: Tensor,
+        labels: Tensor | None = None,
+        output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
     ) -> TwoStageOutput | tuple[Tensor, ...]:
         """Classify all slices, segment those that pass the gate (all of them in training).
+
+        With `return_dict=False`, here or in the config, the answer is a tuple.
 
         Args:
             pixel_values: (B, C, H, W) from the processor.
             labels: As the segmenter takes them; a slice with any foreground is a tumor slice to the classifier.
-            return_dict: False returns a tuple.
+            output_hidden_states: Return the classifier's feature maps too; the config's without it.
+            output_attentions: Taken since programs give it; there are none to return.
         """
-        gate_logits = self.classifier(pixel_values).logits
+        if output_hidden_states is None:
+            output_hidden_states = self.config.output_hidden_states
+        classified = self.classifier(pixel_values, output_hidden_states=output_hidden_states, return_dict=True)
+        gate_logits = classified.logits
         gate_probability = gate_logits.float().softmax(dim=1)[:, 1]
         mask_loss = None
         if self.training:  # the segmenter learns from all slices
             passed = torch.ones_like(gate_probability, dtype=torch.bool)
-            segmented = self.segmenter(pixel_values, labels=labels)
+            segmented = self.segmenter(pixel_values, labels=labels, return_dict=True)
             logits, mask_loss = segmented.logits, segmented.loss
         else:
             passed = gate_probability >= self.config.gate_threshold
@@ -110,23 +124,34 @@ class TwoStageForSemanticSegmentation(TravellingModel, PreTrainedModel):
         found = (masks > 0).flatten(1).any(dim=1)
         stage = torch.where(passed, torch.where(found, FOUND, EMPTY), REJECTED).to(torch.uint8)
         loss = None if labels is None else mask_loss + self._gate_loss(gate_logits, labels)
-        output = TwoStageOutput(
-            loss=loss, logits=logits, gate_logits=gate_logits, gate_probability=gate_probability, stage=stage
+        return TwoStageOutput(
+            loss=loss,
+            logits=logits,
+            gate_logits=gate_logits,
+            gate_probability=gate_probability,
+            stage=stage,
+            hidden_states=classified.hidden_states,
         )
-        return output.to_tuple() if return_dict is False else output
 
     def _segment(self, pixel_values: Tensor, passed: Tensor) -> Tensor:
-        """Run the segmenter on the slices that passed; the others are background."""
+        """Run the segmenter on the slices that passed; the others are background.
+
+        A graph (exported, compiled or traced) has no branches: there it runs on all slices, with the same answer.
+        """
         batch, _, height, width = pixel_values.shape
+        background = pixel_values.new_full((1, self.config.num_labels, 1, 1), -BACKGROUND_LOGIT)
+        if self.config.problem_type != MULTI_LABEL:
+            background[:, 0] = BACKGROUND_LOGIT
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():
+            segmented = self.segmenter(pixel_values, return_dict=True).logits
+            return torch.where(passed.view(-1, 1, 1, 1), segmented, background.to(segmented.dtype))
         chosen = passed.nonzero().flatten()
         if len(chosen) == batch:
-            return self.segmenter(pixel_values).logits
-        logits = pixel_values.new_full((batch, self.config.num_labels, height, width), -BACKGROUND_LOGIT)
-        if self.config.problem_type != MULTI_LABEL:
-            logits[:, 0] = BACKGROUND_LOGIT
+            return self.segmenter(pixel_values, return_dict=True).logits
+        logits = background.repeat(batch, 1, height, width)
         if len(chosen) == 0:
             return logits
-        segmented = self.segmenter(pixel_values[chosen]).logits
+        segmented = self.segmenter(pixel_values[chosen], return_dict=True).logits
         return logits.to(segmented.dtype).index_copy(0, chosen, segmented)
 
     def _gate_loss(self, gate_logits: Tensor, labels: Tensor) -> Tensor:

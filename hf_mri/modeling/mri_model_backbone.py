@@ -113,6 +113,16 @@ def extract_features(backbone: nn.Module, pixel_values: Tensor) -> list[Tensor]:
     return list(features)
 
 
+def extract_levels(backbone: nn.Module, pixel_values: Tensor) -> tuple[list[Tensor], Tensor]:
+    """Return the feature maps of a pooling backbone, fine to coarse, and what it pools of the last one."""
+    if hasattr(backbone, "forward_intermediates"):
+        last, levels = backbone.forward_intermediates(pixel_values)
+    else:  # timm tells only the last of them
+        last = backbone.forward_features(pixel_values)
+        levels = [last]
+    return list(levels), backbone.forward_head(last)
+
+
 def initialize(module: nn.Module) -> None:
     """Initialize one module, for `_init_weights`: He for weights, identity for norms, then timm's computed buffers."""
     if isinstance(module, nn.Linear | nn.Conv2d):

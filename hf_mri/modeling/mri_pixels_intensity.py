@@ -7,6 +7,13 @@ import torch
 from torch import Tensor
 
 MOST_PIXELS = 2**20  # percentiles of larger channels are taken from every second, third … row
+# In the LGG data, stored in 8 bits, no slice has 0.01 % of a channel's pixels at 255; in slices of 16 bits that Pillow
+# or a stock pipeline turned into RGB it may be nearly all tissue.
+CLIPPED_SHARE = 0.2
+CLIPPED = (
+    f"at least {CLIPPED_SHARE:.0%} of the pixels are at 255, as when a picture of 16 bits is turned into 8-bit RGB "
+    "on its way (the stock pipelines do that): if it was one, give its own pixels, or read it with mri-reading"
+)
 
 
 def apply_window(
@@ -27,6 +34,15 @@ def apply_window(
     width = (high - low).where(high > low, 1)
     for pixels, values in zip(slices, out, strict=True):
         values.copy_(pixels).sub_(low).div_(width).clamp_(0, 1)
+
+
+def looks_clipped(pixels: np.ndarray) -> bool:
+    """Whether a slice (H, W) or (H, W, C) of 8 bits looks like one of 16 bits that was cut off at 255."""
+    if pixels.dtype != np.uint8 or pixels.size == 0:
+        return False
+    gray = pixels if pixels.ndim == 2 else pixels[..., 0]
+    share = np.count_nonzero(gray == 255) / gray.size
+    return bool(CLIPPED_SHARE <= share < 1) and bool((pixels.ndim == 2) or (pixels == pixels[..., :1]).all())
 
 
 def find_limits(slices: list[Tensor], percentiles: Sequence[float]) -> tuple[Tensor, Tensor]:

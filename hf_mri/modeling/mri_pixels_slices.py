@@ -40,7 +40,9 @@ def _fix(channels: int) -> str:
     return f"repeat a gray slice, as np.repeat(slice[..., None], {channels}, axis=-1) does"
 
 
-def to_channels_first(image: ImageLike, channels: int, number: int) -> Tensor:
+def to_channels_first(
+    image: ImageLike, channels: int, number: int, data_format: str | None = None, repeat_gray: bool = False
+) -> Tensor:
     """Return one slice as a tensor (C, H, W) of its own dtype, or raise ValueError that says what to change.
 
     Args:
@@ -48,7 +50,11 @@ def to_channels_first(image: ImageLike, channels: int, number: int) -> Tensor:
             one fits.
         channels: Channels that the slice must have.
         number: Position of the slice among the images, for the error.
+        data_format: `channels_first` or `channels_last`: where the axis of channels is.
+        repeat_gray: A slice of one channel is repeated for each.
     """
+    if data_format not in (None, "channels_first", "channels_last"):
+        raise ValueError(f"input_data_format must be 'channels_first' or 'channels_last', got {data_format!r}")
     values = to_tensor(image)
     name, shape = f"images[{number}]", tuple(values.shape)
     if values.numel() == 0:
@@ -56,8 +62,11 @@ def to_channels_first(image: ImageLike, channels: int, number: int) -> Tensor:
     if len(shape) == 2:
         values = values[None]
     elif len(shape) == 3:
-        channels_first = shape[0] == channels and (isinstance(image, Tensor) or shape[-1] != channels)
+        guessed = shape[0] == channels and (isinstance(image, Tensor) or shape[-1] != channels)
+        channels_first = guessed if data_format is None else data_format == "channels_first"
         values = values if channels_first else values.permute(2, 0, 1)
+    if repeat_gray and values.ndim == 3 and len(values) == 1:
+        values = values.repeat(channels, 1, 1)
     if channels == 1 and len(values) == 3 and bool((values == values[:1]).all()):
         values = values[:1]  # gray that was converted to RGB, as the stock pipelines do
     if values.ndim != 3 or len(values) != channels:

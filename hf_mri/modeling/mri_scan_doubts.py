@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from .mri_pixels_intensity import CLIPPED, looks_clipped
 from .mri_scan import Scan
 
 AIR_IN_CT = -900  # Hounsfield units
@@ -57,6 +58,8 @@ def _doubt_pixels(slices: np.ndarray) -> list[str]:
     doubts = []
     if slices.dtype.kind != "u" and min(page.min() for page in pages) <= AIR_IN_CT:
         doubts.append("Values as low as air in Hounsfield units: this looks like CT, not MR.")
+    if looks_clipped(slices[count // 2]):
+        doubts.append(f"{CLIPPED[0].upper()}{CLIPPED[1:]}.")
     scaled = [_scale(page) for page in pages]
     if np.median([_neighbor_correlation(page) for page in scaled]) < UNRELATED:
         doubts.append("Neighboring pixels are unrelated: this looks like noise, not an MR slice.")

@@ -71,3 +71,17 @@ def test_image_segmentation(channels: int, make, slice_file: str, tmp_path):
     assert all(mask.shape == (48, 40) for mask in masks.values())
     assert (sum((mask > 0).astype(int) for mask in masks.values()) == 1).all()
     assert len(segment([slice_file, slice_file], batch_size=2)) == 2
+
+
+def test_a_slice_of_16_bits_is_clipped_by_the_stock_pipelines_and_they_are_told(tmp_path):
+    deep = np.linspace(0, 4000, 48 * 40).reshape(48, 40).astype(np.uint16)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    classify = pipeline("image-classification", model=save(make_classifier(3), 3, tmp_path / "model"))
+    with pytest.warns(UserWarning, match="16 bits is turned into 8-bit RGB"):
+        classify(str(tmp_path / "deep.png"))
+
+
+def test_an_endpoint_that_is_given_a_clipped_image_doubts_it(tmp_path):
+    clipped = Image.fromarray(np.linspace(0, 4000, 48 * 40).reshape(48, 40).clip(0, 255).astype(np.uint8))
+    read = pipeline("mri-reading", model=save(make_segmenter(3), 3, tmp_path / "model"), engine="torch")
+    assert any("16 bits" in doubt for doubt in read(clipped.convert("RGB")).doubts)

@@ -29,7 +29,7 @@ def make_model(segmenter_kwargs: dict | None = None, **settings) -> TwoStageForS
 class Gate(nn.Module):
     """Stands for a trained classifier: P(tumor) is the first pixel of each slice."""
 
-    def forward(self, pixel_values):
+    def forward(self, pixel_values, **keywords):
         from transformers.modeling_outputs import ImageClassifierOutput
 
         probability = pixel_values[:, 0, 0, 0]
@@ -39,7 +39,7 @@ class Gate(nn.Module):
 class Segmenter(nn.Module):
     """Stands for a trained segmenter: remembers the batch, and marks pixels above 0.5 in the second channel."""
 
-    def forward(self, pixel_values):
+    def forward(self, pixel_values, **keywords):
         from transformers.modeling_outputs import SemanticSegmenterOutput
 
         self.seen = pixel_values
