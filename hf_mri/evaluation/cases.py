@@ -28,6 +28,9 @@ class Case:
     passed: np.ndarray | None = None  # bool (S,): the gate let the segmenter look
     ungated: dict[str, np.ndarray] | None = None  # the masks with the gate off
     columns: dict[str, Any] = field(default_factory=dict)  # site, phase, group, fold, clinical columns
+    evidence: np.ndarray | None = None  # what `describe_evidence` says of the outlines
+    confidence: float | None = None  # the model's own estimate of the volume Dice
+    doubts: list[str] | None = None  # why the scan may not be known to the model; None where it was not asked
     images: np.ndarray | None = None  # (S, H, W) or (S, H, W, C), for the page of worst cases
 
 
@@ -74,6 +77,9 @@ class CaseRow:
     passed: np.ndarray | None
     ungated_decision: np.ndarray | None
     labels: dict[str, LabelRow]
+    evidence: np.ndarray | None = None
+    confidence: float | None = None
+    doubts: list[str] | None = None
 
     @property
     def probable(self) -> np.ndarray:
@@ -129,6 +135,9 @@ def reduce_case(case: Case) -> CaseRow:
         passed=None if case.passed is None else np.asarray(case.passed, bool),
         ungated_decision=ungated_decision,
         labels=labels,
+        evidence=case.evidence,
+        confidence=case.confidence,
+        doubts=case.doubts,
     )
 
 

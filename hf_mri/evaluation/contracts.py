@@ -68,6 +68,8 @@ class CaseFacts(TypedDict):
     group: NotRequired[str]
     fold: NotRequired[str]
     labels: NotRequired[dict[str, dict[str, Any]]]
+    evidence: NotRequired[list[float]]
+    confidence: NotRequired[float]
 
 
 class Metrics(TypedDict):
@@ -88,6 +90,8 @@ class Metrics(TypedDict):
     segmentation: NotRequired[dict[str, dict[str, Any]]]
     segmentation_mean: NotRequired[dict[str, Any]]
     gate: NotRequired[dict[str, Any]]
+    confidence: NotRequired[dict[str, Any]]
+    doubts: NotRequired[dict[str, Any]]
     cardiac: NotRequired[dict[str, Any]]
     competition: NotRequired[dict[str, Any]]
     breakdowns: NotRequired[dict[str, dict[str, Any]]]

@@ -21,6 +21,7 @@ from hf_mri.evaluation.summary import summarize_rows
 from hf_mri.evaluation.threshold_table import tabulate_case
 from hf_mri.evaluation.thresholds import apply_thresholds, choose_from_tables
 from hf_mri.evaluation.training_overlap import SeenCheck, read_training
+from hf_mri.evaluation.trust import estimate_out_of_fold
 from hf_mri.evaluation.truth_volumes import TruthVolume, open_volumes
 
 Progress = Callable[[int], None]
@@ -149,7 +150,8 @@ def evaluate_folds(
         "chosen on the other folds."
     )
     facts["notes"] = [note, *facts.get("notes", [])]
-    return evaluate_predictions(judge(), protocol, observe, **facts)
+    rows = estimate_out_of_fold([_reduce(case, observe) for case in judge()])
+    return summarize_rows(rows, protocol=protocol, **facts)
 
 
 def read_largest_component(run: str | Path) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from hf_mri.evaluation.cases import Case
 from hf_mri.evaluation.truth_volumes import TruthVolume
 from hf_mri.modeling.mri_reading_decisions import slice_probability
+from hf_mri.modeling.mri_trust_masks import describe_evidence
 
 # Volumes are read in portions of about this many slices: enough to fill batches, little enough to stay flat.
 PORTION = 128
@@ -92,6 +93,9 @@ def _make_case(volume: TruthVolume, reading: Any, ungated: Any, finish: Callable
         passed=None if ungated is None else reading.stage != "gate",
         ungated=masks_without,
         columns=volume.columns,
+        evidence=None if reading.evidence is None else describe_evidence(reading.evidence),
+        confidence=reading.confidence,
+        doubts=reading.doubts,
         images=volume.images,
     )
 

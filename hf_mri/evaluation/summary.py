@@ -14,6 +14,7 @@ from hf_mri.evaluation.scores.agreement import measure_agreement
 from hf_mri.evaluation.scores.bootstrap import RESAMPLES
 from hf_mri.evaluation.scores.breakdowns import break_down
 from hf_mri.evaluation.scores.classification import BINS, CLASSES, score_classification, score_decided
+from hf_mri.evaluation.scores.confidence import summarize_confidence, summarize_doubts
 from hf_mri.evaluation.scores.gate import summarize_gate
 from hf_mri.evaluation.scores.pixels import EMPTY_RULE, TVERSKY_ALPHA
 from hf_mri.evaluation.scores.segmentation import summarize_segmentation
@@ -105,6 +106,10 @@ def summarize_rows(
     if all(row.passed is not None for row in rows):
         seconds = (engine or {}).get("seconds")
         metrics["gate"] = summarize_gate(cohort, classes, seconds, seconds_without_gate)
+    if confidence := summarize_confidence(rows):
+        metrics["confidence"] = confidence
+    if doubts := summarize_doubts(rows):
+        metrics["doubts"] = doubts
     own = {scores.key: scores.score(rows, measure_agreement) for scores in task.scores}
     metrics |= {key: found for key, found in own.items() if found}
     breakdowns = break_down(cohort)
@@ -207,4 +212,8 @@ def _describe_case(row: CaseRow) -> dict[str, Any]:
             "truth_volume": float(row.measure_volume(part.truth_pixels)),
             "predicted_volume": float(row.measure_volume(part.predicted_pixels)),
         } | ({"hd95": float(part.surfaces.hd95)} if np.isfinite(part.surfaces.hd95) else {})
+    if row.evidence is not None:
+        case["evidence"] = [float(value) for value in row.evidence]
+    if row.confidence is not None:
+        case["confidence"] = float(row.confidence)
     return case | ({"labels": labels} if labels else {})

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from hf_mri.evaluation.cases import Case
-from hf_mri.evaluation.stored_predictions import StoredCase
+from hf_mri.evaluation.stored_predictions import OVERLAPPING, StoredCase
 from hf_mri.evaluation.threshold_table import (
     MASK_THRESHOLDS,
     SMALLEST_LESIONS,
@@ -23,6 +24,7 @@ from hf_mri.modeling.mri_reading_decisions import (
     slice_probability,
     thresholds_of,
 )
+from hf_mri.modeling.mri_trust_masks import describe_evidence, gather_evidence
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +111,21 @@ def apply_thresholds(cases: Iterable[StoredCase], config: Any) -> Iterator[Case]
             passed=passed if two_stages else None,
             ungated=ungated if two_stages else None,
             columns=case.columns,
+            evidence=_describe_evidence(case, predicted, passed),
         )
+
+
+def _describe_evidence(
+    case: StoredCase, predicted: dict[str, np.ndarray] | None, passed: np.ndarray
+) -> np.ndarray | None:
+    """What a reading would say of its outlines; of several labels of one pixel only the winner's logit is stored."""
+    if predicted is None or (case.problem_type != OVERLAPPING and len(case.labels) > 1):
+        return None
+    evidence = np.zeros((len(passed), len(predicted), 5), np.float32)
+    for index in np.flatnonzero(passed):
+        probability = dict(zip(predicted, expit(case.mask_logit[index]), strict=True))
+        evidence[index] = gather_evidence(probability, {label: mask[index] for label, mask in predicted.items()})
+    return describe_evidence(evidence)
 
 
 def _make_masks(case: StoredCase, thresholds: dict[str, float]) -> dict[str, np.ndarray]:

@@ -15,8 +15,9 @@ from hf_mri.export.graphs import FORMATS, convert_stages, quantize_graphs, requi
 from hf_mri.export.inputs import choose_slices, load_inputs
 from hf_mri.hub.card import take_export
 from hf_mri.modeling.mri_engine import TorchEngine, has_fast_bfloat16
-from hf_mri.modeling.mri_engine_openvino import GRAPHS, RECORD, WEIGHTS, OpenVinoEngine, hash_weights, read_export
+from hf_mri.modeling.mri_engine_openvino import GRAPHS, RECORD, OpenVinoEngine, read_export
 from hf_mri.modeling.mri_files import folder_aside, write_text
+from hf_mri.modeling.mri_model_folder import WEIGHTS, hash_weights
 from hf_mri.modeling.mri_reader import Reader, find_folder
 
 

@@ -12,6 +12,7 @@ from transformers.dynamic_module_utils import get_relative_import_files
 from hf_mri.hub.card import write_card
 from hf_mri.hub.requirements import floors
 from hf_mri.modeling.mri_files import folder_aside, write_text
+from hf_mri.modeling.mri_trust import Trust, save_trust
 
 CODE = Path(__file__).parents[1] / "modeling"
 PLACES = ("auto_map", "custom_pipelines")  # entries of config.json that name code files
@@ -23,6 +24,7 @@ def write_bundle(
     folder: str | Path,
     model: PreTrainedModel,
     processor: BaseImageProcessor,
+    trust: Trust | None = None,
     *,
     train_config: dict,
     training: dict,
@@ -35,6 +37,7 @@ def write_bundle(
         folder: Where it goes; parents are made.
         model: On any device, in float32.
         processor: Saved beside the weights, as inference must prepare pixels exactly as training did.
+        trust: What the model knows of itself.
         train_config: The options that reproduce the run; folders of this machine are left out.
         training: Provenance, written as training.json.
         metrics: What the evaluation found, in the format of docs/metrics.md; None leaves results out of the card.
@@ -48,6 +51,8 @@ def write_bundle(
     with folder_aside(folder) as aside:
         save_weights(aside, model, half)
         processor.save_pretrained(aside)
+        if trust and (trust.known or trust.confidence):
+            save_trust(aside, trust)
         add_code(aside)
         write_json(aside / "train_config.json", portable(train_config))
         write_json(aside / "training.json", training)

@@ -7,7 +7,9 @@ from pathlib import Path
 from hf_mri.hub.bundle import CODE
 from hf_mri.hub.kept_apart import KEPT_APART
 from hf_mri.hub.plots import list_captions
-from hf_mri.modeling.mri_engine_openvino import GRAPHS, RECORD, WEIGHTS, hash_weights, read_export
+from hf_mri.modeling.mri_engine_openvino import GRAPHS, RECORD, read_export
+from hf_mri.modeling.mri_model_folder import WEIGHTS, hash_weights
+from hf_mri.modeling.mri_trust import TRUST
 
 REQUIRED = (
     "README.md",
@@ -89,7 +91,7 @@ def belongs(name: str) -> bool:
     """Tell whether a file is part of a bundle."""
     code = {path.name for path in CODE.glob("*.py")} - {"__init__.py"}
     plots = {f"plots/{plot}" for plot in list_captions()}
-    known = {*REQUIRED, "metrics.json", KEPT_APART, "requirements.txt", RECORD, *code, *plots}
+    known = {*REQUIRED, "metrics.json", KEPT_APART, "requirements.txt", RECORD, TRUST, *code, *plots}
     return name in known or any(fnmatch(name, pattern) for pattern in (*GRAPH_FILES, ".eval_results/*.yaml"))
 
 

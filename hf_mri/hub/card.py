@@ -26,6 +26,7 @@ MEASURED = (
     ("Results", lambda facts: join(write(facts) for write in RESULTS)),
     ("Patients kept apart", card_results.kept_apart_results),
     ("What a new hospital may see", card_results.new_group_results),
+    ("How well it knows itself", card_results.confidence_results),
     ("Breakdowns", card_results.breakdown_results),
     ("Worst cases", card_results.worst_cases),
     ("How the scores count", card_text.rules),

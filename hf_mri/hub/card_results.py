@@ -24,6 +24,13 @@ PROTOCOLS = {
     "leave-one-site-out": "each site judged by a model that had seen no patient of it",
 }
 
+DICE_FIGURES = {  # by name: in words, and where its interval stands
+    "mean": ("mean", "ci95"),
+    "median": ("median", "median_ci95"),
+    "worst_fifth": ("mean of the worst fifth", ""),
+    "min": ("min", ""),
+}
+
 # Columns whose values a reader understands. Clusters and codes without the data's own code book help nobody.
 BREAKDOWNS = {
     "site": "site",
@@ -48,8 +55,8 @@ def segmentation_results(facts: BundleFacts) -> str:
     for label, found in facts.metrics.get("segmentation", {}).items():
         volume, intervals = found.get("volume_dice", {}), found.get("ci95", {})
         rows = [
-            [f"Dice per patient volume, {name}", format_figure(volume.get(name)), format_interval(volume.get(ci))]
-            for name, ci in (("mean", "ci95"), ("median", "median_ci95"), ("min", ""))
+            [f"Dice per patient volume, {words}", format_figure(volume.get(name)), format_interval(volume.get(ci))]
+            for name, (words, ci) in DICE_FIGURES.items()
             if name in volume
         ]
         unit = found.get("distance_unit", "mm")
@@ -161,6 +168,32 @@ def new_group_results(facts: BundleFacts) -> str:
         return ""
     text = "The interval of a mean says how well the mean of all patients is known. A few new patients scatter more:"
     return f"{text}\n\n" + "\n".join(lines) + "\n\nOther scanners and other patients may differ by more than chance."
+
+
+def confidence_results(facts: BundleFacts) -> str:
+    """What the model's own estimate of each reading is worth, and how many of these known scans it doubted."""
+    parts = []
+    if found := facts.metrics.get("confidence"):
+        rows = [
+            [f"{entry['set_aside']:.0%}", format_figure(entry["dice"]), format_figure(entry["lowest"])]
+            for entry in found["retention"]
+        ]
+        parts.append(
+            "`reading.confidence` estimates the Dice of a reading's outlines. Over these volumes, each estimated by a "
+            "fit on the other folds: rank correlation with the true Dice "
+            f"{format_figure(found['rank_correlation'])}, mean error {format_figure(found['mean_absolute_error'])}; "
+            f"of the {found['worst']} worst volumes {found['worst_among_least_confident']} are among the "
+            f"{found['least_confident']} least confident."
+        )
+        parts.append(table(["least confident set aside", "mean Dice of the others", "lowest"], rows))
+    scans = facts.training.get("known_scans")
+    if scans:
+        parts.append(
+            f"The model also knows what its training scans look like. Of these, {scans['doubted']} of "
+            f"{scans['volumes']} are doubted by a fit that had not seen them; a scan that lies farther away is read "
+            "all the same, but its answer begins with the doubt (`reading.doubts`)."
+        )
+    return "\n\n".join(parts)
 
 
 def breakdown_results(facts: BundleFacts) -> str:

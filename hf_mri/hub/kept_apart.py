@@ -9,7 +9,7 @@ from typing import Any
 
 from hf_mri.evaluation.figures import SLICE_FIGURES, format_figure, format_interval
 from hf_mri.hub.json_files import read_json
-from hf_mri.modeling.mri_engine_openvino import WEIGHTS, hash_weights
+from hf_mri.modeling.mri_model_folder import WEIGHTS, hash_weights
 
 KEPT_APART = "kept_apart.json"
 DICE = {"mean": "ci95", "median": "median_ci95", "min": None}

@@ -13,6 +13,7 @@ CAPTIONS = {
     "dice_by_patient.png": "Dice per patient volume, lowest first",
     "dice_by_size.png": "Dice of each volume by its true size",
     "volume_agreement.png": "Volumes against the truth: difference by mean, with limits of agreement",
+    "confidence.png": "Dice of each volume by the Dice that the reading itself expected",
     "roc.png": "ROC curve per slice, with the operating point",
     "precision_recall.png": "Precision and recall per slice, with the operating point",
     "reliability.png": "Observed share of positive slices by score",

@@ -268,6 +268,20 @@ class MriImageProcessor(BaseImageProcessor):
         """
         return self._normalize_in_place(pixel_values.clone())
 
+    def middle_slices(self, pixel_values: Tensor) -> Tensor:
+        """Return the slices themselves, (B, `num_channels`, H, W), without neighbors, mean and standard deviation."""
+        first = self.neighbors * self.num_channels
+        middle = pixel_values[:, first : first + self.num_channels]
+        if self.zscore:
+            return middle
+        mean, std = (
+            pixel_values.new_tensor(values).repeat(pixel_values.shape[1] // len(values))[
+                first : first + len(middle[0])
+            ]
+            for values in (self.image_mean, self.image_std)
+        )
+        return middle * std.view(-1, 1, 1) + mean.view(-1, 1, 1)
+
     def _normalize_slices(self, pixel_values: Tensor) -> None:
         for pixels in pixel_values:  # one by one: each stays in the processor's cache
             self._normalize_in_place(pixels)

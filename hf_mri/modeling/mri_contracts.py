@@ -32,6 +32,8 @@ class ReadingFacts(TypedDict, total=False):
     phases: int
     warnings: list[str]
     doubts: list[str]
+    novelty: float | None
+    confidence: float | None
     slices: list[SliceFacts]
     volumes: list[dict[str, dict[str, Any]]]
     cine: dict[str, Any] | None

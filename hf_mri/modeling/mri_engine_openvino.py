@@ -7,7 +7,6 @@ would be taken for the library where the model's own folder is on `sys.path`.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import math
@@ -23,12 +22,12 @@ from transformers import PreTrainedModel
 
 from .mri_contracts import ExportRecord
 from .mri_engine import DTYPES, TorchEngine, has_fast_bfloat16
+from .mri_model_folder import hash_weights
 
 logger = logging.getLogger(__name__)
 
 RECORD = "export.json"
 GRAPHS = "graphs"
-WEIGHTS = "model.safetensors"
 STAGES = ("gate", "segmenter")
 HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "bf16"}  # what is not int8 in an int8 graph runs in bf16
 
@@ -186,15 +185,6 @@ def read_export(folder: str | Path | None) -> ExportRecord | None:
     """What `hf-mri export` wrote about a model's graphs; None where there are none."""
     path = None if folder is None else Path(folder) / RECORD
     return json.loads(path.read_text(encoding="utf-8")) if path is not None and path.is_file() else None
-
-
-def hash_weights(folder: str | Path) -> str:
-    """SHA-256 of the weights, which ties graphs to them."""
-    digest = hashlib.sha256()
-    with (Path(folder) / WEIGHTS).open("rb") as stream:
-        while block := stream.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _precision_name(precision: str | torch.dtype) -> str:

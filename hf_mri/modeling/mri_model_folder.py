@@ -5,9 +5,12 @@ Nothing heavy is imported, so that a typo is answered at once.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
-BESIDE_WEIGHTS = ["config.json", "export.json", "graphs/*", "openvino/*", "onnx/*"]  # graphs for faster engines
+WEIGHTS = "model.safetensors"
+# Graphs for faster engines, and what the model knows of itself, which is about these very weights.
+BESIDE_WEIGHTS = ["config.json", "export.json", "graphs/*", "openvino/*", "onnx/*", "trust.safetensors", WEIGHTS]
 
 
 def check_model_name(name_or_path: str | Path) -> Path | None:
@@ -33,3 +36,12 @@ def find_folder(name_or_path: str | Path, revision: str | None = None) -> Path:
 
     folder = check_model_name(name_or_path)
     return folder or Path(snapshot_download(str(name_or_path), revision=revision, allow_patterns=BESIDE_WEIGHTS))
+
+
+def hash_weights(folder: str | Path) -> str:
+    """SHA-256 of the weights, which ties graphs to them."""
+    digest = hashlib.sha256()
+    with (Path(folder) / WEIGHTS).open("rb") as stream:
+        while block := stream.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()

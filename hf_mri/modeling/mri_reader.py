@@ -32,6 +32,8 @@ from .mri_reading_decisions import decide_stage, keep_largest_component, slice_p
 from .mri_scan import Scan, read_scan
 from .mri_scan_doubts import describe_doubts
 from .mri_scan_errors import MissingLibraryError, ScanError
+from .mri_trust import load_trust
+from .mri_trust_scans import choose_slices, describe_slices
 
 READ_AHEAD = 3  # batches of slices that are read before the model asks for them
 
@@ -68,8 +70,10 @@ class Reader:
         self.config = model.config
         self.revision = getattr(model.config, "_commit_hash", None)
         self.processor = processor
+        folder = folder or self.config.name_or_path or None
         if isinstance(engine, str):
-            engine = load_engine(model, engine, precision, folder or self.config.name_or_path or None)
+            engine = load_engine(model, engine, precision, folder)
+        self.trust = load_trust(folder)
         self.engine = MirroringEngine(engine) if flips else engine
         self.flips = flips
         self.batch_size = batch_size
@@ -105,6 +109,7 @@ class Reader:
             thresholds=self.thresholds,
             keep=self.keep,
             batch_size=self.batch_size,
+            judged=self.trust.confidence is not None,
         )
 
     @classmethod
@@ -255,8 +260,26 @@ class Reader:
             )
         except ValueError as error:
             raise ScanError(scan.source, str(error)) from error
-        doubts = describe_doubts(scan, self.processor.num_channels, self.config.id2label.values())
-        return Work(scan, batch["pixel_values"], self._warn_of_spacing(scan), doubts, self._network)
+        work = Work(scan, batch["pixel_values"], self._network)
+        work.warnings = self._warn_of_spacing(scan)
+        work.doubts = describe_doubts(scan, self.processor.num_channels, self.config.id2label.values())
+        work.novelty = self._measure_novelty(work)
+        if work.novelty is not None and work.novelty > 1:
+            work.doubts.append(
+                f"The slices look unlike those that the model was trained on ({work.novelty:.1f} times as far as they "
+                "lie from each other at most)."
+            )
+        return work
+
+    def _measure_novelty(self, work: Work) -> float | None:
+        """How far the scan lies from those of the training; None where the model does not know them."""
+        if self.trust.known is None:
+            return None
+        chosen = choose_slices(work.scan.slices_per_phase)
+        features = describe_slices(self.processor.middle_slices(work.pixel_values[chosen]))
+        if features.shape[1] != len(self.trust.known.mean):
+            return None
+        return self.trust.known.measure(features)
 
     def _warn_of_spacing(self, scan: Scan) -> list[str]:
         """Say that a scan without spacing is taken to be on the model's grid, where the model has one."""
@@ -299,6 +322,9 @@ class Reader:
             phases=scan.phases,
             warnings=[*scan.warnings, *work.warnings],
             doubts=work.doubts,
+            novelty=work.novelty,
+            evidence=work.evidence if self.trust.confidence else None,
+            judge=self.trust.confidence,
             model={
                 "id": self.config.name_or_path or None,
                 "revision": self.revision,

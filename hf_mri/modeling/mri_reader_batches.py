@@ -19,6 +19,7 @@ from .mri_reading_decisions import (
 )
 from .mri_scan import Scan
 from .mri_scan_errors import ScanError
+from .mri_trust_masks import gather_evidence
 
 KEEP = ("nothing", "passed", "all")
 
@@ -35,13 +36,17 @@ class Network:
     thresholds: dict[str, float]
     keep: str
     batch_size: int
+    judged: bool  # whether the model can say how good its outlines are
 
 
 class Work:
     """A scan on its way through the model."""
 
-    def __init__(self, scan: Scan, pixel_values: Tensor, warnings: list[str], doubts: list[str], network: Network):
-        self.scan, self.pixel_values, self.warnings, self.doubts = scan, pixel_values, warnings, doubts
+    def __init__(self, scan: Scan, pixel_values: Tensor, network: Network):
+        self.scan, self.pixel_values = scan, pixel_values
+        self.warnings: list[str] = []
+        self.doubts: list[str] = []
+        self.novelty: float | None = None
         count, shape = len(scan.slices), scan.slices.shape[:3]
         self.left = count  # slices without an answer
         # (S,) each, None where the model has no such stage
@@ -49,6 +54,7 @@ class Work:
         self.mask_logit: Any = None if network.engine.segment is None else np.full(count, np.nan, np.float32)
         self.passed = np.full(count, network.engine.segment is not None)  # what the gate rejects, it takes out
         self.masks = {label: np.zeros(shape, bool) for label in network.foreground.values()}
+        self.evidence = np.zeros((count, len(self.masks), 5), np.float32)  # of each slice, what `gather_evidence` says
         self.foreground_probability = None
         if network.keep != "nothing":
             self.foreground_probability = {label: np.zeros(shape, np.float16) for label in self.masks}
@@ -141,6 +147,8 @@ class Queues:
         masks = foreground_masks(found, network.thresholds["mask_threshold"], network.overlapping)
         for label, mask in masks.items():
             work.masks[label][index] = remove_small_components(mask, int(network.thresholds["smallest_lesion"]))
+        if network.judged:
+            work.evidence[index] = gather_evidence(found, masks)
 
 
 def _queue(queue: dict[tuple, list[tuple[Work, int]]], work: Work, indices: Iterable[int]) -> None:

@@ -31,6 +31,7 @@ from .mri_reading_run_length import encode_run_length
 from .mri_scan import Scan
 from .mri_scan_geometry import Geometry
 from .mri_scan_nifti import write_nifti_file
+from .mri_trust_masks import Confidence, describe_evidence, gather_evidence
 
 SCHEMA = "hf_mri.reading/1"
 KINDS = ("json", "masks", "nifti", "rle")
@@ -48,6 +49,8 @@ class Reading:
         geometry: the way back to the source's axes.
         doubts: sentences that say why the scan may not be what the model was trained on; then the answer may mean
             nothing.
+        novelty: how far the scan lies from those of the training, in units of what passes as known; above 1 there is
+            a doubt. None where the model does not know its scans.
         model: id, revision, engine and precision.
         thresholds: those that were applied.
         gate_logit: (S,) logit of tumor from the classifier, or None.
@@ -56,6 +59,8 @@ class Reading:
         overlapping: whether labels may overlap.
         finding: what a classifier's probability is about; None where the masks' labels say it.
         scan: what was read.
+        evidence: by slice and label, what the segmenter's probabilities say of the outlines, or None.
+        judge: what estimates `confidence` from it, or None.
     """
 
     probability: np.ndarray
@@ -67,6 +72,7 @@ class Reading:
     phases: int = 1
     warnings: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    novelty: float | None = None
     model: dict[str, str | bool | None] = field(default_factory=dict)
     thresholds: dict[str, float] = field(default_factory=lambda: dict(THRESHOLDS))
     gate_logit: np.ndarray | None = None
@@ -75,6 +81,8 @@ class Reading:
     overlapping: bool = False
     finding: str | None = None
     scan: Scan | None = field(default=None, repr=False)
+    evidence: np.ndarray | None = field(default=None, repr=False)
+    judge: Confidence | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         """One line: the arrays would fill the screen."""
@@ -86,6 +94,14 @@ class Reading:
     def gate_probability(self) -> np.ndarray | None:
         """(S,) tumor probability from the classifier, which the gate compares with its threshold."""
         return None if self.gate_logit is None else expit(self.gate_logit)
+
+    @property
+    def confidence(self) -> float | None:
+        """The volume Dice to expect of the outlines, 0 to 1; None without outlines, or where the model cannot tell."""
+        if self.judge is None or self.evidence is None:
+            return None
+        features = describe_evidence(self.evidence)
+        return None if features is None else self.judge.estimate(features)
 
     @property
     def positive(self) -> np.ndarray:
@@ -137,15 +153,34 @@ class Reading:
         for mask in masks.values():
             mask[~passed] = False
             remove_small_components(mask, int(chosen["smallest_lesion"]))
+        evidence = self._evidence_of(masks, passed, chosen)
+        for mask in masks.values():
             if chosen.get("largest_component"):
                 keep_largest_component(mask, self.phases)
         return replace(
             self,
             thresholds=chosen,
             masks=masks,
+            evidence=evidence,
             stage=decide_stage(masks, passed),
             probability=slice_probability(self.gate_logit, np.where(passed, self.mask_logit, np.nan), chosen),
         )
+
+    def _evidence_of(
+        self, masks: dict[str, np.ndarray], passed: np.ndarray, chosen: dict[str, float]
+    ) -> np.ndarray | None:
+        """The evidence of other masks: from kept probabilities, or where only the gate moved."""
+        if self.judge is None or self.evidence is None:
+            return None
+        kept = self.foreground_probability
+        if kept is None:
+            same = all(chosen[name] == self.thresholds[name] for name in ("mask_threshold", "smallest_lesion"))
+            return np.where(passed[:, None, None], self.evidence, 0) if same else None
+        evidence = np.zeros_like(self.evidence)
+        for index in np.flatnonzero(passed):
+            pages = {label: mask[index] for label, mask in masks.items()}
+            evidence[index] = gather_evidence({label: kept[label][index] for label in pages}, pages)
+        return evidence
 
     def to_dict(self) -> ReadingFacts:
         """The reading as plain numbers, lists and text, ready for JSON; pixels are left out."""
@@ -166,6 +201,8 @@ class Reading:
             "phases": self.phases,
             "warnings": [*self.warnings, *(cine or {}).get("doubts", [])],
             "doubts": self.doubts,
+            "novelty": None if self.novelty is None else round(self.novelty, 3),
+            "confidence": None if self.confidence is None else round(self.confidence, 3),
             "slices": [self._slice_dict(index, count, gate, positive) for index in range(len(self.probability))],
             "volumes": [
                 {

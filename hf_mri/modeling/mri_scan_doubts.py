@@ -45,6 +45,8 @@ def describe_doubts(scan: Scan, channels: int, labels: Iterable[str]) -> list[st
     given = scan.slices.shape[-1]
     if given == 1 and channels > 1:
         doubts.append(f"The scan has one channel, and the model was trained on {channels}: it was repeated.")
+    elif channels > 1 and bool((scan.slices == scan.slices[..., :1]).all()):
+        doubts.append(f"All {given} channels are the same picture, and the model was trained on {given} sequences.")
     return doubts + _doubt_pixels(scan.slices)
 
 

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from hf_mri.reports.headline import format_diameter, format_volume, write_headline
+from hf_mri.reports.headline import format_confidence, format_diameter, format_volume, write_finding
 from hf_mri.tasks.registry import find_task
 
 
@@ -46,13 +46,15 @@ def say_answer(facts: dict, better: str | None = None) -> str:
     threshold = facts["thresholds"]["slice_threshold"]
     if not moments:
         details.append(f"A slice counts from {threshold:.0%}.")
+    if expected := format_confidence(facts):
+        details.append(f"Expected agreement of the outline with a reader's (Dice): {expected}.")
     if facts["doubts"]:
         first, *others = facts["doubts"]
-        said = f"What the model says all the same: {write_headline(facts)} {' '.join(details)}"
+        said = f"What the model says all the same: {write_finding(facts)} {' '.join(details)}"
         hint = [f"The tab “{better}” may fit better"] if better else []
         return card(f"Doubtful. {first}", said, "doubt", (*hint, *others, *facts["warnings"]))
     kind = "clear" if not positive else "measured" if len(facts["labels"]) > 1 else "found"
-    return card(write_headline(facts), " ".join(details), kind, tuple(facts["warnings"]))
+    return card(write_finding(facts), " ".join(details), kind, tuple(facts["warnings"]))
 
 
 def tabulate(facts: dict) -> str:

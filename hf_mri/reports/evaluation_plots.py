@@ -45,6 +45,8 @@ def draw_plots(metrics: dict[str, Any]) -> dict[str, Figure]:
             plots["dice_by_patient"] = _draw(lambda axes: _plot_patients(axes, metrics["segmentation"]))
             plots["dice_by_size"] = _draw(lambda axes: _plot_sizes(axes, metrics["cases"], labels))
             plots["volume_agreement"] = _draw(lambda axes: _plot_volumes(axes, metrics, labels))
+        if "confidence" in metrics:
+            plots["confidence"] = _draw(lambda axes: _plot_confidence(axes, metrics["cases"]))
         for prefix, part in (
             ("", metrics["classification"]),
             ("gate_", metrics.get("gate", {}).get("classifier", {})),
@@ -140,6 +142,15 @@ def _plot_volumes(axes: Axes, metrics: dict[str, Any], labels: list[str]) -> Non
     }
     unit = metrics["segmentation"][labels[0]]["volume"]["unit"]
     _plot_agreement(axes, pairs, f"volume, {unit}")
+
+
+def _plot_confidence(axes: Axes, cases: list[dict]) -> None:
+    """The Dice that came out by the Dice that was expected: on the diagonal the estimate is right."""
+    judged = [case for case in cases if "confidence" in case]
+    dice = [np.mean([label["dice"] for label in case["labels"].values()]) for case in judged]
+    axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=":")
+    axes.plot([case["confidence"] for case in judged], dice, "o", markersize=4, color=COLORS[0])
+    axes.set(xlabel="Dice that was expected", ylabel="Dice of the volume", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
 
 
 def _plot_agreement(axes: Axes, pairs: dict[str, list], quantity: str) -> None:

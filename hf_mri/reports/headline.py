@@ -7,7 +7,21 @@ from hf_mri.tasks.task import Measure
 
 
 def write_headline(reading: dict[str, Any]) -> str:
-    """Say what was found, in the words of someone who has ten seconds.
+    """Say what was found, in the words of someone who has ten seconds; a doubt about the scan comes first.
+
+    Args:
+        reading: What `Reading.to_dict()` returns.
+    """
+    finding = write_finding(reading)
+    return (
+        f"Doubtful: {reading['doubts'][0]} The model's answer all the same: {finding}"
+        if reading["doubts"]
+        else finding
+    )
+
+
+def write_finding(reading: dict[str, Any]) -> str:
+    """Say what was found, whatever the doubts.
 
     Args:
         reading: What `Reading.to_dict()` returns.
@@ -29,6 +43,11 @@ def write_headline(reading: dict[str, Any]) -> str:
     )
     volume = reading["volumes"][0].get(labels[0], {})
     return ", ".join([where, *_measures(volume)]) + "."
+
+
+def format_confidence(reading: dict[str, Any]) -> str | None:
+    """The Dice that the model expects of its outlines; None where there are none, or where it cannot tell."""
+    return None if reading["confidence"] is None else f"{reading['confidence']:.2f}"
 
 
 def format_volume(volume: dict[str, Any]) -> str | None:

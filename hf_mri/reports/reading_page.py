@@ -11,7 +11,7 @@ from PIL import Image
 from hf_mri.modeling.mri_files import write_text
 from hf_mri.modeling.mri_reading import Reading
 from hf_mri.reports.display import display_size, label_colors, outline, window_reading
-from hf_mri.reports.headline import format_diameter, format_measure, format_volume, write_headline
+from hf_mri.reports.headline import format_confidence, format_diameter, format_measure, format_volume, write_headline
 from hf_mri.reports.pictures import choose_slices
 from hf_mri.reports.rendering import render
 from hf_mri.tasks.registry import find_task
@@ -56,6 +56,8 @@ def _tiles(facts: dict[str, Any]) -> list[tuple[str, str]]:
             tiles.append((f"{name}, volume", format_volume(volume) or "none"))
             if len(facts["labels"]) == 1:
                 tiles.append((f"{name}, largest diameter", format_diameter(volume) or "none"))
+    if expected := format_confidence(facts):
+        tiles.append(("expected Dice of the outlines", expected))
     measured = find_task(facts["labels"]).measure(facts)
     tiles += [(f"{label}, {first.name}", format_measure(first)) for label, (first, *_) in measured.items()]
     return tiles

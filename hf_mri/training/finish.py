@@ -10,7 +10,11 @@ from accelerate import Accelerator
 from transformers.modeling_outputs import SemanticSegmenterOutput
 
 from hf_mri.evaluation.stored_predictions import StoredCase, load_case, load_cases, save_case, to_mask_logit
+from hf_mri.evaluation.trust import FEWEST, fit_confidence, fit_known_scans
 from hf_mri.modeling.mri_reading_decisions import highest_foreground_logit
+from hf_mri.modeling.mri_trust import Trust, load_trust
+from hf_mri.modeling.mri_trust_masks import Confidence
+from hf_mri.modeling.mri_trust_scans import KnownScans, choose_slices, describe_slices
 from hf_mri.reports.curves import list_histories, read_fold_histories
 from hf_mri.training.arguments import TrainingArguments
 from hf_mri.training.data import TrainingData
@@ -36,7 +40,8 @@ def finish_stage(
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
         training = describe_run(arguments, task, data, progress, start)
-        write_result(arguments, model.float(), processor, training, data.entry.slice_labels, output)
+        known, training["known_scans"] = learn_scans(data)
+        write_result(arguments, model.float(), processor, training, data.entry.slice_labels, output, known)
     accelerator.wait_for_everyone()
     return output / "bundle"
 
@@ -103,7 +108,8 @@ def join_stages(
         records = [json.loads((part / "training.json").read_text()) for part in (classifier, segmenter)]
         join_predictions(classifier.parent / "predictions", segmenter.parent / "predictions", output / "predictions")
         names = tuple(model.config.classifier["id2label"].values())
-        write_result(arguments, model, processor, join_records(*records), names, output)
+        known = load_trust(segmenter).known
+        write_result(arguments, model, processor, join_records(*records), names, output, known)
     accelerator.wait_for_everyone()
     return output / "bundle"
 
@@ -136,10 +142,26 @@ def join_records(classifier: dict, segmenter: dict) -> dict:
     }
 
 
+def learn_scans(data: TrainingData) -> tuple[KnownScans | None, dict | None]:
+    """Fit what the scans of the training look like, where there are enough of them."""
+    volumes = data.rows.volumes_of(data.training)
+    patients = [str(data.rows.patients[index[0]]) for index in volumes]
+    if len(set(patients)) < FEWEST:
+        return None, None
+    described = [describe_slices(data.rows.images[index[choose_slices(len(index))]]) for index in volumes]
+    return fit_known_scans(described, patients)
+
+
 def write_result(
-    arguments: TrainingArguments, model, processor, training: dict, classes: tuple[str, ...], output: Path
+    arguments: TrainingArguments,
+    model,
+    processor,
+    training: dict,
+    classes: tuple[str, ...],
+    output: Path,
+    known: KnownScans | None = None,
 ) -> None:
-    """Choose thresholds, judge with them, and write the bundle.
+    """Choose thresholds, judge with them, and write the bundle with what the model knows of itself.
 
     Both come from patients that the weights have not seen: a finished cross-validation's out-of-fold patients where
     one is named, else the validation patients of this run, else nobody (and the bundle then holds no figures).
@@ -176,7 +198,17 @@ def write_result(
             metrics = evaluate_predictions(judged, "validation", **facts)
         training = training | {"thresholds_from": sorted({case["patient"] for case in metrics["cases"]})}
     options = {"train_config": arguments.recipe(), "training": training, "metrics": metrics}
-    write_bundle(output / "bundle", model.to("cpu", torch.float32), processor, **options)
+    confidence = learn_confidence(metrics) if run else None
+    write_bundle(output / "bundle", model.to("cpu", torch.float32), processor, Trust(known, confidence), **options)
+
+
+def learn_confidence(metrics: dict) -> Confidence | None:
+    """Fit the estimate of a reading's Dice on all out-of-fold volumes, where there are enough patients."""
+    cases = [case for case in metrics["cases"] if "evidence" in case]
+    if len({case["patient"] for case in cases}) < FEWEST:
+        return None
+    dice = [sum(label["dice"] for label in case["labels"].values()) / len(case["labels"]) for case in cases]
+    return fit_confidence([(case["evidence"], value) for case, value in zip(cases, dice, strict=True)])
 
 
 def describe_run(

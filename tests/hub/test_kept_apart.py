@@ -11,7 +11,7 @@ from hf_mri.evaluation.scores.new_group import expect_new_group
 from hf_mri.hub.bundle_contents import list_contents
 from hf_mri.hub.card import check_card, write_card
 from hf_mri.hub.results_table import results_table
-from hf_mri.modeling.mri_engine_openvino import hash_weights
+from hf_mri.modeling.mri_model_folder import hash_weights
 
 JUDGED = {
     "patients": 22,

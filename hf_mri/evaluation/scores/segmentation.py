@@ -120,6 +120,8 @@ def _describe_dice(cohort: Cohort, dice: np.ndarray, parts: list[LabelRow] | Non
     described = {"mean": float(dice.mean()), "median": float(np.median(dice)), "min": float(dice.min())}
     if patients > 1:
         described["std"] = float(dice.std(ddof=1))
+    if patients >= 5:  # a model is only as good as its worst patients
+        described["worst_fifth"] = float(np.sort(dice)[: round(patients / 5)].mean())
     mean_samples = resample_ratio(cohort.weights, dice, np.ones(patients))
     for key, values in (("ci95", mean_samples), ("median_ci95", resample_median(dice))):
         interval = find_interval(values, patients)
