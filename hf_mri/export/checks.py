@@ -14,7 +14,8 @@ from hf_mri.modeling.mri_reader import Reader
 from hf_mri.modeling.mri_reading import Reading
 
 # From the model in float32: largest difference of a slice's probability, least Dice between the masks, and most slices
-# for which the gate, whose threshold any rounding can cross, decides otherwise. Graphs keep most weights in 16 bits.
+# for which the gate, whose threshold any rounding can cross, decides otherwise. Weights are stored in 16
+# bits where float32 stays within its bound so.
 BOUNDS = {
     "float32": {"probability": 2e-3, "dice": 0.998, "gate": 0.005},
     "bfloat16": {"probability": 2e-2, "dice": 0.99, "gate": 0.02},

@@ -67,6 +67,11 @@ def _export_into(folder: Path, kind: str, int8: bool, data: str | Path | None) -
     entries, left_out, engines = [], [], [TorchEngine(network)]
     with tempfile.TemporaryDirectory(prefix=".export.", dir=folder) as aside:
         graphs = convert_stages(network, kind, Path(aside), slices)
+        rounded = compare_readings(reader, OpenVinoEngine(network, graphs, "float32"), expected)
+        if kind == "openvino" and not within_bounds(rounded, "float32"):
+            # Its weights lie in 16 bits, where norms that were folded into them lose digits: this model needs all 32.
+            remove_graphs(graphs)
+            graphs = convert_stages(network, kind, Path(aside), slices, half=False)
         variants = {"float32": graphs} | ({"bfloat16": graphs} if has_fast_bfloat16() else {})
         if int8:
             variants["int8"] = quantize_graphs(graphs, kind, slices)

@@ -49,8 +49,13 @@ def require_libraries(kind: str, int8: bool) -> None:
         raise ImportError(f'export needs {", ".join(missing)}: pip install "hf_mri[export]"')
 
 
-def convert_stages(model: PreTrainedModel, kind: str, folder: Path, slices: Slices) -> dict[str, Path]:
+def convert_stages(
+    model: PreTrainedModel, kind: str, folder: Path, slices: Slices, half: bool = True
+) -> dict[str, Path]:
     """Write `gate` and `segmenter`, those that the model has.
+
+    Args:
+        half: store an OpenVINO graph's weights in 16 bits; it computes in 32 all the same.
 
     Returns:
         The graph's file by stage.
@@ -60,7 +65,7 @@ def convert_stages(model: PreTrainedModel, kind: str, folder: Path, slices: Slic
         if network is not None:
             paths[stage] = folder / f"{stage}.{ENDINGS[kind]}"
             multiple = None if network.fixed_size else side_multiple(network)
-            _convert(Logits(with_plain_padding(network)).eval(), kind, paths[stage], slices.gate[:2], multiple)
+            _convert(Logits(with_plain_padding(network)).eval(), kind, paths[stage], slices.gate[:2], multiple, half)
     return paths
 
 
@@ -96,7 +101,7 @@ def _even_padding(convolution: nn.Conv2d) -> tuple[int, int, int, int]:
     return tuple(padding)
 
 
-def _convert(network: nn.Module, kind: str, path: Path, example: Tensor, multiple: int | None) -> None:
+def _convert(network: nn.Module, kind: str, path: Path, example: Tensor, multiple: int | None, half: bool) -> None:
     batch = torch.export.Dim("batch", max=LARGEST_BATCH)
     axes = {0: batch}
     if multiple:
@@ -121,7 +126,7 @@ def _convert(network: nn.Module, kind: str, path: Path, example: Tensor, multipl
         full = Path(aside) / path.name
         openvino.save_model(graph, full, compress_to_fp16=False)
         keep_exact(full, EXACT_CONVOLUTIONS)
-        openvino.save_model(openvino.Core().read_model(full), path, compress_to_fp16=True)
+        openvino.save_model(openvino.Core().read_model(full), path, compress_to_fp16=half)
 
 
 def keep_exact(path: Path, convolutions: int) -> None:

@@ -168,12 +168,31 @@ def test_without_graphs_the_error_says_how_to_make_them(tmp_path):
 def test_beyond_the_bound_nothing_is_written(exported, tmp_path, monkeypatch):
     folder = make_model(tmp_path)
     graphs = {stage: exported / "graphs/openvino" / f"{stage}.xml" for stage in ("gate", "segmenter")}
-    monkeypatch.setattr(exporting, "convert_stages", lambda *_: graphs)
+    monkeypatch.setattr(exporting, "convert_stages", lambda *_, **__: graphs)
+    monkeypatch.setattr(exporting, "remove_graphs", lambda graphs: None)  # they are those of other tests
     before = sorted(path.name for path in folder.iterdir())
     monkeypatch.setitem(checks.BOUNDS, "float32", {"probability": -1.0, "dice": 0.0})
     with pytest.raises(ValueError, match="float32 differs too much"):
         run_export(folder)
     assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_weights_that_16_bits_cannot_hold_are_stored_in_32(exported, noise, tmp_path):
+    folder = make_model(tmp_path)
+    model = Reader.from_pretrained(folder, device="cpu").engine.model
+    reader = Reader(model, Reader.from_pretrained(folder, device="cpu").processor, engine="torch", precision="float32")
+    with torch.no_grad():  # answers that hang on the last digits of every weight
+        head = model.classifier.head
+        head.weight *= 300
+        logits = reader(noise).gate_logit
+        head.bias[1] -= float(np.median(logits))
+    model.save_pretrained(folder)
+    record = run_export(folder)
+    (float32,) = [entry for entry in record["exports"] if entry["precision"] == "float32"]
+    assert float32["parity"]["probability"] <= float32["bound"]["probability"]
+    for stage in ("gate", "segmenter"):
+        full, half = (place / "graphs/openvino" / f"{stage}.bin" for place in (folder, exported))
+        assert full.stat().st_size > 1.8 * half.stat().st_size
 
 
 def test_eight_bits_that_differ_too_much_are_left_out_and_the_rest_is_kept(tmp_path, noise, monkeypatch):
