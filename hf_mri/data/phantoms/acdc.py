@@ -18,8 +18,9 @@ from hf_mri.data.phantoms.smooth_noise import draw_field, ramp
 FIELD_MM = 320.0
 SIZE = 216
 SLICE_MM = 10.0
-RIGHT, MUSCLE, LEFT = 1, 2, 3
-BRIGHTNESS = {"lung": 60, "fat": 780, "muscle": 260, "liver": 330, "blood": 640, "heart muscle": 210}
+RIGHT, MUSCLE, LEFT, THIN_WALL, FAT = range(1, 6)  # the publisher labels the first three
+TISSUES = dict(zip(range(1, 6), ("blood", "heart muscle", "blood", "heart muscle", "fat"), strict=True))
+BRIGHTNESS = {"lung": 60, "fat": 620, "muscle": 220, "liver": 300, "blood": 800, "heart muscle": 190}
 # group → radius of the left cavity at ED, its shrinking to ES, wall thickness at ED, radius of the right ventricle
 GROUPS = {
     "NOR": (24, 0.66, 8, 32),
@@ -105,7 +106,7 @@ def draw_heart(
         cover, mask = _shape_heart(rng, heart, x, y, below)
         image = chest * (1 - sum(cover.values()))
         for label, share in cover.items():
-            image = image + share * BRIGHTNESS["blood" if label in (LEFT, RIGHT) else "heart muscle"]
+            image = image + share * BRIGHTNESS[TISSUES[label]]
         image = gaussian_filter(image, (0, 0.7 * size / SIZE, 0.7 * size / SIZE))
         image = image * (1 + 0.06 * texture) * np.clip(bias, 0.5, 1.6)
         noise = rng.normal(0, 14, (2, *shape))
@@ -126,20 +127,19 @@ def _place_heart(rng: np.random.Generator, shape: tuple[int, int, int]) -> tuple
     grid = ((np.arange(size, dtype=np.float32) + 0.5) / size - 0.5) * FIELD_MM
     x = grid[None, None, :] - rng.normal(12, 8) + 2.5 * draw_field(rng, shape, (2, 5, 5))
     y = grid[None, :, None] - rng.normal(0, 8) + 2.5 * draw_field(rng, shape, (2, 5, 5))
-    below = np.linspace(-4, 10 * max(slices, 8), slices, dtype=np.float32)[:, None, None]
+    below = np.linspace(2, 10 * max(slices, 8), slices, dtype=np.float32)[:, None, None]
     return x, y, below
 
 
 def _draw_chest(rng: np.random.Generator, shape: tuple[int, int, int], x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Body wall, lungs, liver and the fat around the heart."""
+    """Body wall, lungs, liver and spine."""
     body = np.sqrt(((x + 12) / 150) ** 2 + (y / 118) ** 2)
     chest = 12 + (BRIGHTNESS["fat"] - 12) * ramp(1 - body, 0.03)
     for name, where in (
         ("muscle", ramp(0.90 - body, 0.03)),
         ("lung", ramp(0.76 - body, 0.03)),
-        ("liver", ramp(1 - np.hypot((x + 70) / 75, (y - 62) / 42), 0.08) * ramp(0.78 - body, 0.03)),
+        ("liver", ramp(1 - np.hypot((x + 70) / 75, (y - 72) / 42), 0.08) * ramp(0.78 - body, 0.03)),
         ("muscle", ramp(1 - np.hypot((x + 10) / 30, (y - 92) / 26), 0.08)),
-        ("fat", ramp(1 - np.hypot((x + 18) / rng.uniform(68, 76), (y + 4) / rng.uniform(56, 64)), 0.12)),
     ):
         chest = chest + (BRIGHTNESS[name] * (1 + 0.12 * draw_field(rng, shape, (3, 16, 16))) - chest) * where
     return chest
@@ -148,10 +148,7 @@ def _draw_chest(rng: np.random.Generator, shape: tuple[int, int, int], x: np.nda
 def _shape_heart(
     rng: np.random.Generator, heart: Heart, x: np.ndarray, y: np.ndarray, below: np.ndarray
 ) -> tuple[dict[int, np.ndarray], np.ndarray]:
-    """Soft cover of every structure, and the mask; both taper to the apex and begin below the base.
-
-    Cover 0 is the right ventricle's thin wall, which the publisher does not label.
-    """
+    """Soft cover of every structure, and the mask; both taper to the apex."""
     taper = np.sqrt(np.clip(1 - (np.clip(below, 0, None) / heart.length) ** 2, 0, 1))
     present = (below >= 0) & (taper > 0.25)
     soft = 1.5
@@ -164,10 +161,12 @@ def _shape_heart(
     right_present = present & (below < 0.82 * heart.length)
     thin = ramp(heart.right * taper + 4 - right, soft) * ramp(right - heart.right * taper, soft)
     cover = {
-        0: thin * ramp(radius - outer, soft) * right_present,
         RIGHT: ramp(heart.right * taper - right, soft) * ramp(radius - outer, soft) * right_present,
         MUSCLE: ramp(outer - radius, soft) * ramp(radius - cavity, soft) * present,
         LEFT: ramp(cavity - radius, soft) * present,
+        THIN_WALL: thin * ramp(radius - outer, soft) * right_present,
     }
+    rim = np.maximum(ramp(outer + 4 - radius, soft), ramp(heart.right * taper + 8 - right, soft) * right_present)
+    cover[FAT] = rim * present * (1 - np.clip(sum(cover.values()), 0, 1))
     shares = np.stack([np.full(radius.shape, 0.5), *(cover[label] for label in (RIGHT, MUSCLE, LEFT))])
     return cover, np.argmax(shares, axis=0).astype(np.uint8)
