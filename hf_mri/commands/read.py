@@ -1,4 +1,4 @@
-"""The commands that read scans: `predict`, `demo`, `doctor`."""
+"""The commands that read scans: `predict`, `submit`, `demo`, `doctor`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +11,7 @@ from hf_mri.commands.spacing import parse_spacing
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     app.command()(predict)
+    app.command()(submit)
     app.command()(demo)
     app.command()(doctor)
 
@@ -83,6 +84,24 @@ def predict(
     typer.echo(f"{', '.join(counts)}: {output}")
     if outcome.failed:
         raise typer.Exit(1)
+
+
+def submit(
+    source: Annotated[Path, typer.Argument(help="Folder of the UW-Madison competition's test scans.")],
+    output: Annotated[Path, typer.Argument(help="The new submission.csv.")],
+    model: Annotated[str, typer.Option(help="Folder of a model, or its name on the Hub.")] = ...,
+    engine: Annotated[str, typer.Option(help="auto, torch or openvino.")] = "auto",
+) -> None:
+    """Read every caseN/caseN_dayN/scans and write `id,class,predicted`, as the competition's grader takes it."""
+    from hf_mri.commands.quiet import hide_loading_bars
+    from hf_mri.modeling.mri_model_folder import check_model_name
+    from hf_mri.predict.submission import submit as run
+
+    if not source.exists():
+        raise ValueError(f"{source}: no such file or folder; check the path")
+    check_model_name(model)
+    hide_loading_bars()
+    typer.echo(f"{run(model, source, output, engine):,} slices: {output}")
 
 
 def demo(

@@ -7,6 +7,11 @@ Its score is 0.4 Dice + 0.6 (1 - normalized 3-D Hausdorff distance). Its rules, 
   slice counts 1 like a pixel. It is divided by the diagonal of the volume (slices, height, width), so that it lies in
   0 to 1. Equal masks, empty ones included, have distance 0; where only one of them is empty it is 1. The mean runs
   over all volumes and organs.
+
+Checked against the competition's own words on its evaluation, as public repositories repeat them: the weights, Dice 0
+where both are empty, a slice depth of 1, and places "normalized by image size" to a score from 0 to 1. Not checked,
+since the grader's code is not public: that this means the volume's diagonal, and what an organ counts that one side
+lacks.
 """
 
 from typing import Any

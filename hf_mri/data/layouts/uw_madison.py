@@ -17,7 +17,9 @@ from hf_mri.modeling.mri_files import replace_file
 from hf_mri.modeling.mri_reading_run_length import decode_run_length, encode_run_length
 from hf_mri.modeling.mri_scan_errors import ScanError
 
-SLICE_MM = 3.0  # the scanner's protocol; the file names say nothing about it
+# Between slices. Not in the files, and not checked against a source: written from memory of the scanner's protocol.
+# Volumes in mL hang on it; the competition's score does not, which counts a step to the next slice as 1.
+SLICE_MM = 3.0
 _SLICE = re.compile(
     r"slice_(?P<number>\d+)_(?P<width>\d+)_(?P<height>\d+)_(?P<column_mm>\d+\.\d+)_(?P<row_mm>\d+\.\d+)\.png"
 )
@@ -30,9 +32,7 @@ def find_volumes(source: Path, entry: DatasetEntry) -> Source:
     if not tables:
         raise ScanError(source, "no train.csv in it or beside it", "give the folder that holds train and train.csv")
     masks = read_masks(tables[0], entry)
-    days: dict[str, list[Path]] = {}
-    for path in sorted(source.rglob("slice_*.png")):
-        days.setdefault(path.parent.parent.name, []).append(path)
+    days = list_days(source)
     if not days:
         raise ScanError(source, "no caseN/caseN_dayN/scans/slice_*.png in it")
     known = {f"{day}_{path.name[:10]}" for day, paths in days.items() for path in paths}
@@ -40,6 +40,20 @@ def find_volumes(source: Path, entry: DatasetEntry) -> Source:
     findings = [f"{tables[0].name} lists {lost:,} slices whose image is not there"] if lost else []
     volumes = [Volume(day, partial(read_day, day, paths, masks, entry)) for day, paths in sorted(days.items())]
     return Source(entry, dict(entry.extra_columns), volumes, findings)
+
+
+def list_days(source: Path) -> dict[str, list[Path]]:
+    """List the slices of every `caseN/caseN_dayN/scans`, in order, by the day's name."""
+    days: dict[str, list[Path]] = {}
+    for path in sorted(source.rglob("slice_*.png")):
+        days.setdefault(path.parent.parent.name, []).append(path)
+    return days
+
+
+def read_spacing(path: Path) -> tuple[float, float, float] | None:
+    """Millimeters between rows, columns and slices, as a slice's name has them; None where it has none."""
+    name = _SLICE.fullmatch(path.name)
+    return None if name is None else (float(name["row_mm"]), float(name["column_mm"]), SLICE_MM)
 
 
 def read_masks(table: Path, entry: DatasetEntry) -> dict[str, dict[str, str]]:
@@ -87,7 +101,7 @@ def read_day(
             patient=day.split("_")[0],
             slice_index=index,
             volume=day.replace("_", "/", 1),
-            spacing=(float(name["row_mm"]), float(name["column_mm"]), SLICE_MM),
+            spacing=read_spacing(path),
             file=str(path),
             day=day.split("_")[-1],
             slice_id=slice_id,
