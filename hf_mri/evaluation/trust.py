@@ -8,12 +8,12 @@ import numpy as np
 
 from hf_mri.evaluation.cases import CaseRow
 from hf_mri.modeling.mri_trust_masks import Confidence
-from hf_mri.modeling.mri_trust_scans import FEW, KnownScans, measure_distances
+from hf_mri.modeling.mri_trust_scans import FEW, KnownScans, measure_distances, standardize
 
 FEWEST = 20  # patients; of fewer nobody can tell what is usual
 DOUBTED = 0.02  # share of known scans that may be doubted
 RIDGE = 1.0  # in standardized features: with five features and 88 patients hardly more than a safeguard
-FOLDS = 5
+FOLDS = 20  # so that each fit sees nearly everybody, as the last one does
 
 
 def fit_confidence(rows: Sequence[tuple[np.ndarray, float]]) -> Confidence:
@@ -92,4 +92,4 @@ def _fit_moments(described: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarra
 
     rows = np.concatenate(list(described))
     mean, scale = rows.mean(axis=0), rows.std(axis=0) + 1e-3
-    return mean, scale, np.linalg.inv(LedoitWolf().fit((rows - mean) / scale).covariance_)
+    return mean, scale, np.linalg.inv(LedoitWolf().fit(standardize(rows, mean, scale)).covariance_)

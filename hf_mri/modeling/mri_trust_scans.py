@@ -17,6 +17,7 @@ ENDS = 0.15  # share at each end of a scan that shows little of the organ
 FEW = 4  # fewer slices are judged as slices, more as a volume, whose mean wavers less
 SIDE = 64
 RINGS = ((0.0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.0), (1.0, 2.0))
+FARTHEST = 6.0  # standard deviations; beyond, one odd feature says no more and would hide the others
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -50,9 +51,14 @@ class KnownScans:
 
 def measure_distances(features: np.ndarray, mean: np.ndarray, scale: np.ndarray, precision: np.ndarray) -> np.ndarray:
     """(S,) distances of feature rows (S, D), divided by the root of D."""
-    rows = (features - mean) / scale
+    rows = standardize(features, mean, scale)
     squared = np.einsum("si,ij,sj->s", rows, precision, rows)
     return np.sqrt(np.maximum(squared, 0) / features.shape[1])
+
+
+def standardize(features: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """(S, D) in standard deviations from the middle."""
+    return np.clip((features - mean) / scale, -FARTHEST, FARTHEST)
 
 
 def choose_slices(count: int) -> np.ndarray:

@@ -35,3 +35,11 @@ def test_a_cine_gives_the_ejection_fraction():
     reading.masks["left ventricle"][5, 2:4] = False  # 4 of 12 pixels are left in the second phase: 67 % ejected
     text = write_headline(reading.to_dict())
     assert text == "Left ventricle: ejection fraction 67 % (end diastole 0.12 mL, end systole 0.04 mL)."
+
+
+def test_a_doubt_comes_first():
+    reading = make_reading()
+    reading.doubts = ["The scan looks strange."]
+    assert write_headline(reading.to_dict()).startswith(
+        "Doubtful: The scan looks strange. The model's answer all the same: Tumor in 1 of 4 slices"
+    )
