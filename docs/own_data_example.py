@@ -2,7 +2,7 @@
 
     python docs/own_data_example.py out/own
 
-Bright discs in gray ovals: no patient, and nothing of the package's own phantoms.
+Bright discs in spotted ovals: no patient, and nothing of the package's own phantoms.
 """
 
 import csv
@@ -17,7 +17,7 @@ PICTURE = Path(__file__).resolve().parent / "images" / "own-data.png"
 
 
 def draw_patient(number: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw one patient: slices (S, H, W) of 8 bits and masks of 0 and 255; half of the slices show a disc."""
+    """Draw one patient: slices (S, H, W) of 8 bits and masks of 0 and 255; some of the slices show a disc."""
     random = np.random.default_rng(number)
     y, x = np.mgrid[:SIZE, :SIZE] / SIZE - 0.5
     tall, wide = random.uniform(0.36, 0.46, 2)
@@ -27,10 +27,16 @@ def draw_patient(number: int) -> tuple[np.ndarray, np.ndarray]:
     for index in range(SLICES):
         reach = radius**2 - (0.05 * (index - SLICES / 2)) ** 2  # a ball, cut at this height
         disc = (y - center[0]) ** 2 + (x - center[1]) ** 2 < reach
-        gray = 30 + 80 * oval + 70 * disc + random.normal(0, 6, oval.shape)
+        gray = 30 + (70 + 25 * draw_texture(random)) * oval + 70 * disc + random.normal(0, 6, oval.shape)
         images.append(gray.clip(0, 255).astype(np.uint8))
         masks.append(disc * np.uint8(255))
     return np.stack(images), np.stack(masks)
+
+
+def draw_texture(random: np.random.Generator) -> np.ndarray:
+    """Draw soft spots (H, W) around 0: slices that look alike are taken for copies of one picture, and refused."""
+    coarse = Image.fromarray(random.normal(0, 1, (7, 7)).astype(np.float32))
+    return np.asarray(coarse.resize((SIZE, SIZE), Image.Resampling.BICUBIC))
 
 
 def save(path: Path, page: np.ndarray) -> Path:
