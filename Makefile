@@ -13,7 +13,7 @@ setup: $(VENV)/.installed  ## A virtual environment with the package, all extras
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	@echo "Setting up $(VENV): about 3 GB to fetch, 7 GB on disk, some minutes; each line below is a package on its way."
+	@echo "Setting up $(VENV): about 7 GB on disk, some minutes; each line below is a package on its way."
 	$(BIN)/pip install --disable-pip-version-check --progress-bar on -r requirements.lock
 	$(BIN)/pip install --disable-pip-version-check --no-deps -e .
 	@touch $@
