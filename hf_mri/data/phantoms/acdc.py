@@ -31,6 +31,9 @@ GROUPS = {
 }
 
 
+VESSELS = {"muscle": 0.35, "lung": 0.7, "liver": 0.2}  # how uneven the chest's tissues are
+
+
 @dataclass
 class Heart:
     """One heart in one phase."""
@@ -109,7 +112,7 @@ def draw_heart(
             image = image + share * BRIGHTNESS[TISSUES[label]]
         image = gaussian_filter(image, (0, 0.7 * size / SIZE, 0.7 * size / SIZE))
         image = image * (1 + 0.06 * texture) * np.clip(bias, 0.5, 1.6)
-        noise = rng.normal(0, 14, (2, *shape))
+        noise = rng.normal(0, 17, (2, *shape))
         drawn[phase] = (np.rint(np.hypot(image + noise[0], noise[1])).astype(np.uint16), mask)
     return drawn
 
@@ -133,7 +136,7 @@ def _place_heart(rng: np.random.Generator, shape: tuple[int, int, int]) -> tuple
 
 def _draw_chest(rng: np.random.Generator, shape: tuple[int, int, int], x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Body wall, lungs, liver and spine."""
-    body = np.sqrt(((x + 12) / 150) ** 2 + (y / 118) ** 2)
+    body = np.sqrt(((x + 18) / 156) ** 2 + ((y - 4) / 124) ** 2)
     chest = 12 + (BRIGHTNESS["fat"] - 12) * ramp(1 - body, 0.03)
     for name, where in (
         ("muscle", ramp(0.90 - body, 0.03)),
@@ -141,7 +144,7 @@ def _draw_chest(rng: np.random.Generator, shape: tuple[int, int, int], x: np.nda
         ("liver", ramp(1 - np.hypot((x + 70) / 75, (y - 72) / 42), 0.08) * ramp(0.78 - body, 0.03)),
         ("muscle", ramp(1 - np.hypot((x + 10) / 30, (y - 92) / 26), 0.08)),
     ):
-        chest = chest + (BRIGHTNESS[name] * (1 + 0.12 * draw_field(rng, shape, (3, 16, 16))) - chest) * where
+        chest = chest + (BRIGHTNESS[name] * (1 + VESSELS[name] * draw_field(rng, shape, (4, 60, 60))) - chest) * where
     return chest
 
 
