@@ -51,6 +51,6 @@ def test_nobody_to_judge_by_is_said():
     assert judge(None)[0].startswith("Not judged: no patient was set apart")
 
 
-@pytest.mark.parametrize("name", ["lgg-classifier", "lgg-resunet", "lgg-two-stage"])
+@pytest.mark.parametrize("name", ["lgg-classifier", "lgg-resunet", "lgg-two-stage", "acdc-resunet"])
 def test_the_published_models_need_no_words(name):
     assert judge(json.loads((ROOT / "model_cards" / name / "metrics.json").read_text())) == []
