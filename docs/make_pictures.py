@@ -1,8 +1,8 @@
-"""Take the README's pictures of the page: phantoms only, never a patient.
+"""Take the pictures of README and docs, of the page and of the demo: phantoms only, never a patient.
 
     python docs/make_pictures.py [--model BUNDLE,…]
 
-Needs Chromium. Writes docs/images/page-light.png, page-dark.png and page-phone.png.
+Needs Chromium. Writes docs/images/page-light.png, page-dark.png, page-phone.png and demo-truth.png.
 """
 
 import argparse
@@ -11,11 +11,15 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
+
+from hf_mri.commands.demo import run_demo
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
@@ -37,6 +41,15 @@ def take_picture(browser: Browser, address: str, name: str, example: str) -> Pat
     path = IMAGES / f"{name}.png"
     tab.screenshot(path=path)
     tab.close()
+    return path
+
+
+def keep_demo(model: str | None) -> Path:
+    """Run the demo and keep its picture of answer and truth, in few colors."""
+    with tempfile.TemporaryDirectory() as folder:
+        picture = Image.open(run_demo(Path(folder), model).picture)
+        path = IMAGES / "demo-truth.png"
+        picture.quantize(96).save(path, optimize=True)
     return path
 
 
@@ -66,6 +79,7 @@ def main() -> None:
     variables = {"GRADIO_SERVER_PORT": str(port)} | ({"HF_MRI_MODEL": arguments.model} if arguments.model else {})
     page = subprocess.Popen([sys.executable, "-m", "hf_mri", "page"], env=os.environ | variables)
     IMAGES.mkdir(exist_ok=True)
+    print(keep_demo(arguments.model and arguments.model.split(",")[0]))
     try:
         address = f"http://127.0.0.1:{port}"
         wait_for(address, page)
