@@ -23,9 +23,11 @@ MEASURES = {
 
 
 def measure(reading: dict[str, Any]) -> dict[str, list[Measure]]:
-    """Give each ventricle's ejection fraction with the volumes behind it, where the reading is a beat."""
+    """Give a beat's ejection fractions with the volumes behind them, the left ventricle first, and the muscle's mass."""
     cine = reading["cine"] or {}
-    return {label: _measure_ventricle(cine[label]) for label in reading["labels"] if label in cine}
+    found = {label: _measure_ventricle(cine[label]) for label in CHAMBERS.values() if label in cine}
+    mass = cine.get("myocardium_g")
+    return found | ({} if mass is None else {MYOCARDIUM: [Measure("mass", mass, "g")]})
 
 
 def find_moments(cine: dict[str, Any]) -> dict[str, tuple[str, int]]:
@@ -129,7 +131,8 @@ def _measure_ventricle(beat: dict[str, Any]) -> list[Measure]:
     fraction = Measure("ejection fraction", beat["ef_percent"], "%")
     if beat["edv_ml"] is None:
         return [fraction]
-    return [fraction, Measure("end diastole", beat["edv_ml"], "mL"), Measure("end systole", beat["esv_ml"], "mL")]
+    volumes = (("end diastole", "edv_ml"), ("end systole", "esv_ml"), ("stroke volume", "sv_ml"))
+    return [fraction, *(Measure(words, beat[name], "mL") for words, name in volumes)]
 
 
 def _measure_patient(ed: Any, es: Any) -> dict[str, list[float]]:

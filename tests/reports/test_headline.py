@@ -34,7 +34,10 @@ def test_a_cine_gives_the_ejection_fraction():
     reading = make_reading(phases=2, labels=("left ventricle",))
     reading.masks["left ventricle"][5, 2:4] = False  # 4 of 12 pixels are left in the second phase: 67 % ejected
     text = write_headline(reading.to_dict())
-    assert text == "Left ventricle: ejection fraction 67 % (end diastole 0.12 mL, end systole 0.04 mL)."
+    assert (
+        text
+        == "Left ventricle: ejection fraction 67 % (end diastole 0.12 mL, end systole 0.04 mL, stroke volume 0.08 mL)."
+    )
 
 
 def test_a_doubt_comes_first():

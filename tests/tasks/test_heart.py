@@ -5,7 +5,7 @@ import pytest
 
 from hf_mri.evaluation.cases import reduce_case
 from hf_mri.evaluation.scores.agreement import measure_agreement
-from hf_mri.tasks.heart import compute_ejection_fraction, score_heart
+from hf_mri.tasks.heart import compute_ejection_fraction, measure, score_heart
 from tests.evaluation.builders import make_case
 
 SPACING = (2.0, 2.5, 10.0)  # a voxel holds 0.05 mL
@@ -53,3 +53,18 @@ def test_no_heart_without_spacing_or_without_both_phases() -> None:
     assert score_heart([make_heart("A", "ED", 10, 10)], measure_agreement) is None
     empty = compute_ejection_fraction(0.0, 0.0)
     assert empty == 0
+
+
+def test_a_beat_is_told_by_the_left_ventricle_first_then_the_right_then_the_muscle() -> None:
+    beat = {"edv_ml": 120.0, "esv_ml": 48.0, "sv_ml": 72.0, "ef_percent": 60.0}
+    cine = {"right ventricle": beat, "left ventricle": beat, "myocardium_g": 101.2}
+    told = measure({"cine": cine, "labels": ["right ventricle", "myocardium", "left ventricle"]})
+    assert list(told) == ["left ventricle", "right ventricle", "myocardium"]
+    assert [found.name for found in told["left ventricle"]] == [
+        "ejection fraction",
+        "end diastole",
+        "end systole",
+        "stroke volume",
+    ]
+    assert told["myocardium"][0].value == 101.2
+    assert measure({"cine": None, "labels": []}) == {}
