@@ -23,7 +23,7 @@ MEASURES = {
 
 
 def measure(reading: dict[str, Any]) -> dict[str, list[Measure]]:
-    """Give a beat's ejection fractions with the volumes behind them, the left ventricle first, and the muscle's mass."""
+    """Give a beat's ejection fractions with their volumes, the left ventricle first, and the muscle's mass."""
     cine = reading["cine"] or {}
     found = {label: _measure_ventricle(cine[label]) for label in CHAMBERS.values() if label in cine}
     mass = cine.get("myocardium_g")
