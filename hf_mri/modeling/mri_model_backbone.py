@@ -1,6 +1,7 @@
 """Everything that touches timm: build a backbone, initialize it, load ImageNet weights into it."""
 
 import difflib
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,9 @@ def load_imagenet_weights(model: nn.Module, source: bool | str | Path) -> dict[s
     settings = {} if isinstance(source, bool) else FILE_SETTINGS.get(Path(source).stem, {})
     config.backbone_kwargs = {**settings.get("backbone_kwargs", {}), **config.backbone_kwargs}
     weight = next(model.backbone.parameters())
+    talk = logging.getLogger("timm.models._builder")  # lists hundreds of names; what matters is said below
+    level = talk.level
+    talk.setLevel(logging.ERROR)
     try:
         backbone = model.build_backbone(pretrained=source)
     except OSError as error:
@@ -176,6 +180,8 @@ def load_imagenet_weights(model: nn.Module, source: bool | str | Path) -> dict[s
             f"ImageNet weights of backbone '{config.backbone}' cannot be fetched ({reason}): give a safetensors file, "
             "or connect once so that they are in the cache"
         ) from error
+    finally:
+        talk.setLevel(level)
     if not isinstance(source, bool):
         _check_that_weights_fit(backbone, config.backbone, Path(source))
     model.backbone = backbone.to(weight.device, weight.dtype)
