@@ -14,6 +14,7 @@ from hf_mri.page.models import Bundle, find_better
 from hf_mri.page.sessions import Visits
 from hf_mri.page.thumbnails import style_thumbnails
 from hf_mri.page.uploads import list_scans, read_upload
+from hf_mri.page.values import show_frames, show_values
 from hf_mri.page.viewer import show_reading, show_scan
 from hf_mri.page.visitors import Uploads, visitor_of
 
@@ -71,6 +72,8 @@ class TabEvents:
                 trigger_mode="always_last",
                 **options,
             )
+        for event, handler in ((parts.viewer.input, self.send_values), (parts.viewer.play, self.send_frames)):
+            event(handler, None, parts.viewer, show_progress="hidden", **options)
         click = f"() => document.getElementById('{parts.ready.elem_id}').click()"
         for kind, button in parts.downloads.items():
             button.click(self.write(kind), None, parts.ready, show_progress="minimal", **options).success(
@@ -182,6 +185,18 @@ class TabEvents:
         better = find_better(self.bundle, self.others, changed.scan)
         return say_answer(facts, better), gr.HTML(reading=show_reading(changed, facts)), tabulate(facts)
 
+    def send_values(self, request: gr.Request):
+        """Send the stored values of the reading at hand: the viewer asks once, when somebody wants more than to look."""
+        reading = self.visits.get(visitor_of(request), self.bundle.name)
+        if reading is None:
+            return gr.skip()
+        return gr.HTML(values=show_values(reading, reading.to_dict(), self.bundle.task))
+
+    def send_frames(self, request: gr.Request):
+        """Send the pictures of all time points of the cine at hand."""
+        reading = self.visits.get(visitor_of(request), self.bundle.name)
+        return gr.skip() if reading is None else gr.HTML(frames=show_frames(reading))
+
     def write(self, kind: str) -> Callable:
         """Return the handler of one download's button."""
 
@@ -214,7 +229,7 @@ class TabEvents:
         self.visits.forget(visitor_of(request), self.bundle.name)
         return {
             parts.answer: answer,
-            parts.viewer: gr.HTML(value=None, reading=None),
+            parts.viewer: gr.HTML(value=None, reading=None, values=None, frames=None),
             parts.measures: "",
             **dict.fromkeys(parts.spacing),
             **{button: gr.Button(interactive=False) for button in parts.downloads.values()},

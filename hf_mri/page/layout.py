@@ -16,7 +16,7 @@ from hf_mri.page.examples import draw_examples
 from hf_mri.page.guard import Guard
 from hf_mri.page.models import HELP, Bundle, list_names, load_bundles
 from hf_mri.page.sessions import Visits
-from hf_mri.page.static_files import read_static
+from hf_mri.page.static_files import list_routes, read_static
 from hf_mri.page.texts import ABOUT, HEAD, PRIVACY, list_versions
 from hf_mri.page.thumbnails import style_thumbnails
 from hf_mri.page.viewer import make_viewer
@@ -185,7 +185,10 @@ def serve(page: Page, **options) -> None:
     os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
     page.launch(
         auth=make_gate(list_users) if list_users else None,
-        app_kwargs={"middleware": [Middleware(Guard, uploads=page.uploads, list_users=list_users)]},
+        app_kwargs={
+            "middleware": [Middleware(Guard, uploads=page.uploads, list_users=list_users)],
+            "routes": list_routes(),
+        },
         auth_message="This page is for people who were given an account.",
         max_file_size=os.environ.get("HF_MRI_MAX_UPLOAD", "500mb"),
         theme=gr.themes.Base(
@@ -202,7 +205,7 @@ def serve(page: Page, **options) -> None:
             link_text_color="*secondary_700",
             link_text_color_visited="*secondary_700",
         ),
-        css=read_static("style.css"),
+        css=read_static("style.css") + read_static("viewer.css"),
         footer_links=["api", "gradio"],
         run_history=False,  # it would keep scans in the browser
         enable_monitoring=False,

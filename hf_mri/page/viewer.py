@@ -7,11 +7,14 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
+from hf_mri.modeling.mri_scan_geometry import NEGATIVE, POSITIVE
 from hf_mri.page.answer import find_moments
-from hf_mri.page.static_files import read_static
-from hf_mri.reports.display import label_colors, window_volume
+from hf_mri.page.static_files import find_niivue, read_static
+from hf_mri.reports.display import find_window, label_colors, window_volume
 from hf_mri.tasks.task import Task
 
+# One behavior in parts, of which the later ones use what the first defines.
+SCRIPTS = ("viewer.js", "viewer_values.js", "viewer_hand.js", "viewer_cine.js", "viewer_planes.js", "viewer_start.js")
 LONGEST_SIDE = 512  # pixels that are sent; the masks to download keep the scan's own size
 SUSPECTED = "suspected"  # called by its probability, but nothing in it is outlined
 UNLIKELY = "unlikely"  # outlined, but not called
@@ -32,12 +35,14 @@ KEY = {
 
 
 def make_viewer(elem_id: str) -> gr.HTML:
-    """Return the empty viewer; its markup, behavior and looks are viewer.html, viewer.js and style.css."""
+    """Return the empty viewer; its markup, behavior and looks are viewer.html, viewer*.js and viewer.css."""
     return gr.HTML(
         value=None,
         reading=None,
-        html_template=read_static("viewer.html"),
-        js_on_load=read_static("viewer.js"),
+        values=None,
+        frames=None,
+        html_template=read_static("viewer.html").replace("{planes}", "" if find_niivue() else "none"),
+        js_on_load="\n".join(read_static(name) for name in SCRIPTS),
         apply_default_css=False,
         elem_id=elem_id,
         elem_classes="viewer-block",
@@ -66,6 +71,13 @@ def show_scan(reading, facts: dict, task: Task, channel_names: tuple[str, ...]) 
         "width": sent_width,
         "height": sent_height,
         "ratio": (width * column) / (height * row),
+        "size": [height, width],
+        "millimeters": list(reading.spacing) if reading.spacing else None,
+        "affine": affine_of(reading),
+        "letters": name_sides(affine_of(reading)),
+        "windows": find_windows(reading.scan.slices),
+        "count": len(facts["slices"]) // facts["phases"],
+        "phases": facts["phases"],
         "channels": [*channel_names, "all, as colors"] if channels == len(channel_names) == 3 else [],
         "channel": task.shown_channel(channels),
         "finding": task.finding.capitalize(),
@@ -92,6 +104,7 @@ def show_reading(reading, facts: dict) -> dict:
         "stage": [name_stage(row) for row in slices],
         "measures": [measure(row["regions"]) for row in slices],
         "weight": [area / max(*areas, 1) for area in [*areas]],
+        "curves": draw_curves(facts),
     }
 
 
@@ -126,10 +139,50 @@ def group_slices(facts: dict) -> list[dict]:
     return [{"name": name, "slices": list(range(phase * count, (phase + 1) * count))} for name, phase in shown.items()]
 
 
+def affine_of(reading) -> list[list[float]] | None:
+    """Return where (slice, row, column) lies in millimeters (right, anterior, superior), None where nobody knows."""
+    affine = reading.scan.geometry.slice_affine()
+    return None if affine is None else affine.tolist()
+
+
+def name_sides(affine: list[list[float]] | None) -> dict[str, str]:
+    """Return the letters at the picture's edges, such as R at the left: where the patient's sides are."""
+    if affine is None:
+        return {}
+    steps = np.asarray(affine)[:3]
+    letters = {}
+    for axis, before, after in ((1, "top", "bottom"), (2, "left", "right")):
+        main = int(np.abs(steps[:, axis]).argmax())
+        pair = (NEGATIVE[main], POSITIVE[main])
+        letters[before], letters[after] = pair if steps[main, axis] > 0 else pair[::-1]
+    return letters
+
+
+def find_windows(slices: np.ndarray) -> list[list[float]]:
+    """Return for each channel what is black and white in its pictures, and its lowest and highest value."""
+    slices = list_channels(slices)
+    planes = [slices[..., channel] for channel in range(slices.shape[-1])]
+    return [[*map(float, find_window(plane)), float(plane.min()), float(plane.max())] for plane in planes]
+
+
+def draw_curves(facts: dict) -> dict | None:
+    """Return each label's volume over the beat, None where there is no beat."""
+    if facts["phases"] < 2 or not facts["labels"]:
+        return None
+    unit = "ml" if all(volume["ml"] is not None for volume in facts["volumes"][0].values()) else "voxels"
+    marks = {name: phase for name, (_, phase) in find_moments(facts).items()}
+    lines = [[volumes[label][unit] for volumes in facts["volumes"]] for label in facts["labels"]]
+    return {"unit": "mL" if unit == "ml" else "voxels", "lines": lines, "marks": marks}
+
+
+def list_channels(slices: np.ndarray) -> np.ndarray:
+    """Return slices (S, H, W, C); equal channels only once."""
+    return slices[..., :1] if slices.shape[-1] > 1 and (slices == slices[..., :1]).all() else slices
+
+
 def window_channels(slices: np.ndarray) -> np.ndarray:
     """Return slices (S, H, W, C) as 8 bit, each channel in its own window; equal channels only once."""
-    if slices.shape[-1] > 1 and (slices == slices[..., :1]).all():
-        slices = slices[..., :1]
+    slices = list_channels(slices)
     return np.stack([window_volume(slices[..., [channel]]) for channel in range(slices.shape[-1])], axis=-1)
 
 

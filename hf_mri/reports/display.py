@@ -36,12 +36,18 @@ def window_reading(reading: Reading) -> np.ndarray:
 def window_volume(slices: np.ndarray, channel: int = 0) -> np.ndarray:
     """Turn one channel of (S, H, W, C) of any dtype into gray (S, H, W) uint8, one window for the whole volume."""
     gray = slices[..., channel]
+    low, high = find_window(gray)
+    scaled = (gray.astype(np.float32) - low) * (255 / (high - low))
+    return np.clip(scaled + 0.5, 0, 255).astype(np.uint8)
+
+
+def find_window(gray: np.ndarray) -> tuple[float, float]:
+    """Return which values of slices (S, H, W) become black and white."""
     sample = gray[:: max(1, len(gray) // 32), ::2, ::2]  # an eighth at most: the window needs no more
     low, high = np.percentile(sample, WINDOW)
     if high <= low:
         low, high = float(sample.min()), max(float(sample.max()), float(sample.min()) + 1)
-    scaled = (gray.astype(np.float32) - low) * (255 / (high - low))
-    return np.clip(scaled + 0.5, 0, 255).astype(np.uint8)
+    return low, high
 
 
 def display_size(height: int, width: int, spacing: tuple | None, longest: int) -> tuple[int, int]:

@@ -9,7 +9,8 @@ const pictures = new Map(); // data address -> decoded Image, so that scrolling 
 const SCALE = 4; // overlay pixels for one mask pixel: outlines stay sharp when the picture is enlarged
 
 // Side by side needs room; a phone and an upright tablet show one picture.
-const view = { slice: 0, mode: matchMedia("(max-width: 1000px)").matches ? "overlay" : "beside", split: 50, hidden: new Set() };
+const atFirst = () => ({ window: [0, 1], zoom: 1, pan: [0, 0] });
+const view = { slice: 0, phase: 0, mode: matchMedia("(max-width: 1000px)").matches ? "overlay" : "beside", split: 50, hidden: new Set(), ...atFirst() };
 let opened = null; // the scan that is shown
 let travelled = 0; // pixels that the wheel was turned since the last step
 const NOTCH = 40; // a mouse's notch is a step, and so is a trackpad's stroke of this length
@@ -28,6 +29,15 @@ function decode(address) {
   return pictures.get(address);
 }
 
+const held = (name) => (props[name]?.scan === props.value?.scan ? props[name] : null); // of this scan, or nothing
+const picture = (index) => props.value.images[index] ?? held("frames")?.images[index];
+const isBeat = () => props.value.phases > 1;
+const modeOf = () => (modes().includes(view.mode) ? view.mode : modes()[0]);
+const modes = () => [
+  ...(isBeat() ? ["beside", "cine"] : groups().length > 1 ? ["beside"] : ["beside", "swipe", "overlay"]),
+  ...(canShowPlanes() ? ["planes"] : []),
+];
+
 function canvas(width, height, className) {
   const made = document.createElement("canvas");
   Object.assign(made, { width, height, className });
@@ -36,25 +46,32 @@ function canvas(width, height, className) {
 
 // One pane a group of slices: ED and ES of a heart lie side by side; else the plain picture beside its overlay.
 function panes() {
+  if (modeOf() === "planes") return [];
+  if (modeOf() === "cine") {
+    const slices = Array.from({ length: props.value.count }, (_, at) => view.phase * props.value.count + at);
+    return [{ title: `Time point ${view.phase + 1} / ${props.value.phases}`, group: { slices }, overlay: true }];
+  }
   if (groups().length > 1) return groups().map((group) => ({ title: group.name, group, overlay: true }));
   const [group] = groups();
-  if (view.mode === "beside") return [{ title: "Image", group, overlay: false }, { title: "Reading", group, overlay: true }];
+  if (modeOf() === "beside") return [{ title: "Image", group, overlay: false }, { title: "Reading", group, overlay: true }];
   return [{ title: "", group, overlay: true }];
 }
 
 function buildStage() {
   const { width, height, ratio } = props.value;
-  const mode = groups().length > 1 ? "beside" : view.mode;
+  const mode = modeOf();
   stage.dataset.mode = mode;
   stage.style.setProperty("--ratio", ratio);
   stage.replaceChildren(
     find(".v-empty"),
     ...panes().map(({ title, overlay }) => {
       const figure = document.createElement("figure");
+      const box = Object.assign(document.createElement("div"), { className: "v-box" });
       const base = canvas(width, height, "v-image");
       base.setAttribute("role", "img");
-      figure.append(base);
-      if (overlay) figure.append(canvas(width * SCALE, height * SCALE, "v-overlay"));
+      box.append(base);
+      if (overlay) box.append(canvas(width * SCALE, height * SCALE, "v-overlay"));
+      figure.append(box, ...edges());
       if (overlay && mode === "swipe") figure.append(divider());
       const caption = document.createElement("figcaption");
       caption.textContent = title;
@@ -63,8 +80,16 @@ function buildStage() {
     }),
   );
   for (const button of root.querySelectorAll("[data-mode]:is(button)")) {
-    button.setAttribute("aria-pressed", button.dataset.mode === view.mode);
+    button.setAttribute("aria-pressed", button.dataset.mode === mode);
+    button.hidden = !modes().includes(button.dataset.mode);
+    if (button.dataset.mode === "beside") button.textContent = isBeat() ? groups().map(({ name }) => name).join(", ") : "Side by side";
   }
+  find(".v-modes").hidden = modes().length < 2;
+  find(".v-cine").hidden = mode !== "cine";
+  if (mode === "cine") openCine();
+  else stop();
+  if (mode === "planes") openPlanes();
+  place();
   draw();
 }
 
@@ -75,6 +100,7 @@ function divider() {
   const move = () => {
     view.split = input.value;
     stage.style.setProperty("--split", `${view.split}%`);
+    place();
   };
   input.addEventListener("input", move);
   move();
@@ -84,19 +110,22 @@ function divider() {
 async function draw() {
   if (!props.value) return;
   const wanted = view.slice;
+  const phase = view.phase;
   const shown = panes();
   const figures = [...stage.querySelectorAll("figure")];
+  if (!shown.every(({ group }) => picture(group.slices[Math.min(wanted, group.slices.length - 1)]))) return; // still to come
   const decoded = await Promise.all(
     shown.map(async ({ group }) => {
       const index = group.slices[Math.min(wanted, group.slices.length - 1)];
       const map = props.reading.maps[index];
-      return { index, image: await decode(props.value.images[index]), map: map ? await decode(map) : null };
+      return { index, image: await decode(picture(index)), map: map ? await decode(map) : null };
     }),
   );
-  if (wanted !== view.slice || shown.length !== figures.length) return; // a later call draws
+  if (wanted !== view.slice || phase !== view.phase || shown.length !== figures.length) return; // a later call draws
   decoded.forEach(({ index, image, map }, at) => {
     const base = figures[at].querySelector(".v-image");
-    drawImage(base, image);
+    drawImage(base, index, image);
+    figures[at].dataset.index = index;
     base.setAttribute("aria-label", `${shown[at].title} slice ${wanted + 1}: ${describe(index)}`.trim());
     const overlay = figures[at].querySelector(".v-overlay");
     if (overlay) drawOverlay(overlay, map);
@@ -104,22 +133,24 @@ async function draw() {
   root.dataset.shown = wanted + 1;
 }
 
-// The channels of a slice lie below each other in one gray picture.
-function drawImage(target, image) {
+// The channels of a slice lie below each other in one gray picture, in their usual windows.
+function drawImage(target, index, image) {
   const { width, height, channels } = props.value;
   const context = target.getContext("2d");
-  const draw = (onto, channel) => onto.drawImage(image, 0, channel * height, width, height, 0, 0, width, height);
   const chosen = channels.length ? Number(option("channel").value) : props.value.channel;
-  if (chosen < 3) return draw(context, chosen);
-  const colors = context.createImageData(width, height);
+  const usual = view.window[0] === 0 && view.window[1] === 1;
+  if (chosen < 3 && usual) return context.drawImage(image, 0, chosen * height, width, height, 0, 0, width, height);
+  const planes = chosen < 3 ? [windowed(index, chosen, image)] : [0, 1, 2].map((channel) => windowed(index, channel, image));
+  const [first] = planes;
+  const colors = new ImageData(first.width, first.height);
   colors.data.fill(255);
-  const gray = canvas(width, height).getContext("2d", { willReadFrequently: true });
   for (let channel = 0; channel < 3; channel++) {
-    draw(gray, channel);
-    const { data } = gray.getImageData(0, 0, width, height);
-    for (let i = 0; i < data.length; i += 4) colors.data[i + channel] = data[i];
+    const { gray } = planes[channel] ?? first;
+    for (let i = 0; i < gray.length; i++) colors.data[4 * i + channel] = gray[i];
   }
-  context.putImageData(colors, 0, 0);
+  const sheet = canvas(first.width, first.height);
+  sheet.getContext("2d").putImageData(colors, 0, 0);
+  context.drawImage(sheet, 0, 0, width, height);
 }
 
 // A label map is a gray PNG in which label k is bit k, so that overlapping labels survive.
@@ -218,6 +249,7 @@ function legend() {
       box.addEventListener("input", () => {
         box.checked ? view.hidden.delete(number) : view.hidden.add(number);
         draw();
+        if (modeOf() === "planes") drawMask();
       });
       label.append(box, name);
       return label;
@@ -238,6 +270,7 @@ function go(slice) {
   view.slice = Math.max(0, Math.min(length() - 1, slice));
   mark();
   draw();
+  if (modeOf() === "planes") pointAt(view.slice);
 }
 
 function mostSuspicious() {
@@ -261,10 +294,11 @@ function open() {
   root.toggleAttribute("data-single", Boolean(props.value) && length() === 1);
   delete root.dataset.shown;
   if (!props.value) return stage.querySelectorAll("figure").forEach((figure) => figure.remove());
+  Object.assign(view, atFirst(), { phase: 0 });
   find(".v-channel").hidden = !props.value.channels.length;
   option("channel").replaceChildren(...props.value.channels.map((name, at) => new Option(name, at)));
   option("channel").value = props.value.channel;
-  find(".v-modes").hidden = groups().length > 1;
+  fillPresets();
   find('[data-jump="most"]').textContent = props.value.jump;
   view.slice = mostSuspicious();
   legend();
@@ -289,6 +323,8 @@ function refresh() {
   drawStrip();
   mark();
   draw();
+  if (modeOf() === "cine") drawCurve();
+  if (modeOf() === "planes") drawMask();
 }
 
 root.addEventListener("click", ({ target }) => {
@@ -299,10 +335,19 @@ root.addEventListener("click", ({ target }) => {
   }
   if (jump && props.value) go(jump === "most" ? mostSuspicious() : view.slice + Number(jump));
 });
-root.querySelectorAll("[data-part]").forEach((input) => input.addEventListener("input", draw));
+root.querySelectorAll("[data-part]").forEach((input) => input.addEventListener("input", () => {
+  draw();
+  sayWindow();
+  if (modeOf() === "planes") dressPlanes(input.dataset.part);
+}));
 slider.addEventListener("input", () => go(Number(slider.value) - 1));
 stage.addEventListener("wheel", (event) => {
-  if (!props.value || event.ctrlKey || length() < 2) return;
+  if (!props.value || modeOf() === "planes") return;
+  if (event.ctrlKey) {
+    event.preventDefault();
+    return zoomAt(2 ** (-event.deltaY / 200), event);
+  }
+  if (length() < 2) return;
   const way = Math.sign(event.deltaY);
   const atEnd = view.slice + way < 0 || view.slice + way >= length();
   if (way !== Math.sign(travelled) || atEnd) travelled = 0;
@@ -339,7 +384,3 @@ root.addEventListener("drop", ({ dataTransfer }) => {
   input.files = dataTransfer.files;
   input.dispatchEvent(new Event("change", { bubbles: true }));
 });
-
-watch("value", update);
-watch("reading", update);
-update();

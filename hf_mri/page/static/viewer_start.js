@@ -1,0 +1,7 @@
+
+// All parts stand: the first scan may come.
+watch("value", update);
+watch("reading", update);
+watch("values", receiveValues);
+watch("frames", receiveFrames);
+update();
