@@ -77,13 +77,15 @@ def send(reading: Reading, task, channel_names) -> dict:
 
 @pytest.fixture
 def look(chromium):
-    """Open the viewer with a reading; a script error fails the test."""
+    """Open the viewer with a reading; a script error, or a request to another host, fails the test."""
     contexts, errors = [], []
 
     def open_viewer(sent: dict, browser=chromium, **options):
         contexts.append(browser.new_context(viewport={"width": 700, "height": 620}, **options))
         tab = contexts[-1].new_page()
         tab.on("pageerror", lambda error: errors.append(str(error)))
+        known = (ADDRESS, "data:", "blob:")
+        tab.on("request", lambda one: None if one.url.startswith(known) else errors.append(one.url))
         script = json.dumps("\n".join(read_static(name) for name in SCRIPTS)).replace("</", "<\\/")
         page = PAGE.replace("STYLE", read_static("style.css") + read_static("viewer.css"))
         page = page.replace("MARKUP", read_static("viewer.html").replace("{planes}", "" if find_niivue() else "none"))
@@ -155,7 +157,9 @@ def test_the_pointer_tells_the_stored_value_and_where_it_lies(look, beat):
     shown = int(tab.locator(".viewer").get_attribute("data-shown")) - 1
     assert told.endswith(f"value {reading.scan.slices[shown, row - 1, column - 1, 0]}")
     assert "mm" in told
-    assert [tab.locator(f".v-{side}").first.inner_text() for side in ("top", "right", "bottom", "left")] == list("ALPR")
+    assert [tab.locator(f".v-{side}").first.inner_text() for side in ("top", "right", "bottom", "left")] == list(
+        "ALPR"
+    )
 
 
 def test_a_drag_changes_the_window_and_reset_brings_it_back(look, head):
@@ -240,7 +244,7 @@ def test_a_beat_plays_with_its_volumes(look, beat):
     tab.get_by_role("button", name="Play").click()
     tab.wait_for_function("document.querySelector('.v-phase').value === '2'")
     tab.get_by_role("button", name="Stop").click()
-    time = tab.get_by_label("Time point")
+    time = tab.get_by_role("slider", name="Time point")
     time.press("Home")
     assert time.get_attribute("aria-valuetext") == "Time point 1 of 2"
     assert tab.inner_text(".v-volumes").startswith("ED")
