@@ -186,7 +186,7 @@ class TabEvents:
         return say_answer(facts, better), gr.HTML(reading=show_reading(changed, facts)), tabulate(facts)
 
     def send_values(self, request: gr.Request):
-        """Send the stored values of the reading at hand: the viewer asks once, when somebody wants more than to look."""
+        """Send the stored values of the reading at hand: the viewer asks once, when more than a look is wanted."""
         reading = self.visits.get(visitor_of(request), self.bundle.name)
         if reading is None:
             return gr.skip()

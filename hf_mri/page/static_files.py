@@ -23,7 +23,7 @@ def find_niivue() -> Path | None:
 
 
 def list_routes() -> list[Route]:
-    """Return what the page serves beside Gradio: the library of the three planes, read by the browser when it needs it."""
+    """Return what the page serves beside Gradio: the library of the three planes, for browsers that ask for them."""
     script = find_niivue()
     if script is None:
         return []

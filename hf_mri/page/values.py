@@ -1,4 +1,4 @@
-"""The values themselves, which the viewer asks for when it needs more than pictures: window, value under the pointer, planes."""
+"""The values themselves, which the viewer asks for when pictures are not enough: window, pointer, planes."""
 
 import base64
 import gzip

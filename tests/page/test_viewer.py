@@ -27,7 +27,8 @@ const sent = SENT, watchers = {}, props = { value: null, reading: null, values: 
 const watch = (name, tell) => (watchers[name] ??= []).push(tell);
 const give = (name) => { props[name] = sent[name]; (watchers[name] ?? []).forEach((tell) => tell()); };
 const trigger = (event) => setTimeout(() => give(event === "input" ? "values" : "frames"));
-new Function("element", "props", "watch", "trigger", SCRIPT)(document.querySelector("#brain-viewer"), props, watch, trigger);
+const element = document.querySelector("#brain-viewer");
+new Function("element", "props", "watch", "trigger", SCRIPT)(element, props, watch, trigger);
 give("value"); give("reading");</script></html>"""
 
 
@@ -81,7 +82,7 @@ def look(chromium):
     contexts, errors = [], []
 
     def open_viewer(sent: dict, browser=chromium, **options):
-        contexts.append(browser.new_context(viewport={"width": 700, "height": 620}, **options))
+        contexts.append(browser.new_context(viewport={"width": 800, "height": 700}, **options))
         tab = contexts[-1].new_page()
         tab.on("pageerror", lambda error: errors.append(str(error)))
         known = (ADDRESS, "data:", "blob:")
@@ -258,7 +259,8 @@ def test_a_finger_walks_the_slices_and_leaves_the_page_its_way(look, head):
     for kind, x in (("down", 100), ("move", 70), ("up", 70)):
         point = {"clientX": box["x"] + x, "clientY": box["y"] + 50}
         tab.evaluate(
-            "([kind, options]) => { const stage = document.querySelector('.v-stage'); stage.setPointerCapture = () => {};"
+            "([kind, options]) => { const stage = document.querySelector('.v-stage');"
+            "stage.setPointerCapture = () => {};"
             "stage.querySelector('.v-box').dispatchEvent(new PointerEvent(`pointer${kind}`, options)); }",
             [kind, touch | point],
         )
