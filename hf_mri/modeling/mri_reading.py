@@ -8,8 +8,11 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -89,6 +92,16 @@ class Reading:
         found = int((self.stage == "mask").sum())
         labels = ", ".join(self.masks) or "no masks"
         return f"Reading({self.source!r}: {len(self.stage)} slices, {found} with a mask, {labels})"
+
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows: the answer, the pictures and the measures, where the package is installed."""
+        pictures = _find_pictures()
+        return None if pictures is None else pictures.write_html(self)
+
+    def show(self) -> Any:
+        """Show the reading in a notebook: three planes and 3-D where ipyniivue is installed, else as it shows itself."""
+        pictures = _find_pictures()
+        return self if pictures is None else pictures.show(self)
 
     @property
     def gate_probability(self) -> np.ndarray | None:
@@ -284,6 +297,14 @@ class Reading:
             for index, page in enumerate(mask):
                 writer.writerow([slice_name(index), label, *page.shape, encode_run_length(page)])
         return sink.getvalue()
+
+
+def _find_pictures() -> ModuleType | None:
+    """The package's pictures for notebooks; a model that travels alone answers in words."""
+    try:
+        return import_module("hf_mri.reports.notebook")
+    except ImportError:
+        return None
 
 
 def slice_name(index: int) -> str:

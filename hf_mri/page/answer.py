@@ -4,6 +4,8 @@ from html import escape
 
 from hf_mri.reports.headline import format_confidence, format_diameter, format_volume, write_finding
 from hf_mri.tasks.registry import find_task
+from hf_mri.reports.headline import write_headline
+from hf_mri.reports.measures_table import find_moments
 
 
 def card(sentence: str, detail: str, kind: str, warnings: tuple[str, ...] = ()) -> str:
@@ -90,3 +92,4 @@ def say_spacing(facts: dict) -> str:
     if facts["spacing_mm"] is None:
         return "The file does not say how far apart pixels are: give it under “Spacing” for mm² and mL."
     return f"Spacing {' x '.join('unknown' if mm is None else f'{mm:.2f}' for mm in facts['spacing_mm'])} mm."
+    return card(write_headline(facts), " ".join(details), kind, tuple(facts["warnings"]))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import gradio as gr
 
-from hf_mri.page.answer import BUSY, IDLE, READING, card, say_answer, tabulate
+from hf_mri.page.answer import BUSY, IDLE, READING, card, say_answer
 from hf_mri.page.batcher import Desk
 from hf_mri.page.downloads import pack
 from hf_mri.page.examples import Example
@@ -17,6 +17,7 @@ from hf_mri.page.uploads import list_scans, read_upload
 from hf_mri.page.values import show_frames, show_values
 from hf_mri.page.viewer import show_reading, show_scan
 from hf_mri.page.visitors import Uploads, visitor_of
+from hf_mri.reports.measures_table import tabulate
 
 GONE = "This reading is no longer held. Drop the scan again."
 

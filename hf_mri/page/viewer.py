@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image
 
 from hf_mri.modeling.mri_scan_geometry import NEGATIVE, POSITIVE
-from hf_mri.page.answer import find_moments
 from hf_mri.page.static_files import find_niivue, read_static
 from hf_mri.reports.display import find_window, label_colors, window_volume
+from hf_mri.reports.measures_table import find_moments
 from hf_mri.tasks.task import Task
 
 # One behavior in parts, of which the later ones use what the first defines.
