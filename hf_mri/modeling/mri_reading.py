@@ -99,7 +99,7 @@ class Reading:
         return None if pictures is None else pictures.write_html(self)
 
     def show(self) -> Any:
-        """Show the reading in a notebook: three planes and 3-D where ipyniivue is installed, else as it shows itself."""
+        """Show the reading in a notebook: three planes and 3-D with ipyniivue, else as it shows itself."""
         pictures = _find_pictures()
         return self if pictures is None else pictures.show(self)
 
