@@ -237,6 +237,27 @@ def test_a_busy_page_says_so_and_goes_on(visit):
     assert "umor in" in _answer(visit)
 
 
+def test_the_page_serves_the_library_of_the_planes_itself(served):
+    import httpx
+
+    pytest.importorskip("ipyniivue")
+    answer = httpx.get(f"{served[0]}/hf-mri/niivue.js", timeout=120)
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert "export{" in answer.text[-200:]
+
+
+def test_the_page_sends_the_values_and_the_beat_when_they_are_asked_for(visit):
+    visit.get_by_role("tab", name="Heart").click()
+    visit.click("#heart-heart")
+    visit.wait_for_selector(READ.format(name="heart"))
+    visit.locator("#heart-viewer .v-box").first.hover()
+    visit.wait_for_selector("#heart-viewer .viewer[data-values]")
+    visit.get_by_role("button", name="Cine").locator("visible=true").click()
+    visit.locator("#heart-viewer .v-volumes", has_text="left ventricle").wait_for()
+    visit.get_by_role("button", name="Play").locator("visible=true").click()
+    visit.wait_for_function("document.querySelector('#heart-viewer .v-phase').value === '2'")
+
+
 def test_the_wheel_walks_the_slices_and_lets_the_page_go_at_the_end(chromium, served):
     tab = chromium.new_page(viewport={"width": 1280, "height": 600})
     tab.goto(served[0])
