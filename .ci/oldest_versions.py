@@ -19,7 +19,7 @@ def list_floors() -> list[str]:
     for extra, requirements in parts.items():
         for line in requirements:
             if not line.startswith("hf_mri["):
-                lines.add(line if extra in NEWEST else re.sub(r">=(\S+)", r"==\1.*", line))
+                lines.add(line if extra in NEWEST else re.sub(r">=([\d.]+).*", r"==\1.*", line))
     return sorted(lines)
 
 

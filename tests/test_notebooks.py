@@ -36,5 +36,6 @@ def test_it_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
     space: dict = {}
     for number, code in enumerate(read_code(path), 1):
         exec(compile(code, f"{path.name}, cell {number}", "exec"), space)
+    assert "<img" in space["reading"]._repr_html_()
     assert set(space["reading"].masks) == {"tumor"}
     assert (tmp_path / "out/first-steps/heart/bundle/README.md").is_file()
