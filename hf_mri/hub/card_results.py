@@ -173,18 +173,21 @@ def new_group_results(facts: BundleFacts) -> str:
 def confidence_results(facts: BundleFacts) -> str:
     """What the model's own estimate of each reading is worth, and how many of these known scans it doubted."""
     parts = []
-    if found := facts.metrics.get("confidence"):
+    # Figures of these very weights' folds, or of a fit that was brought to them, whose record says from where.
+    if found := facts.metrics.get("confidence") or facts.training.get("confidence"):
         rows = [
             [f"{entry['set_aside']:.0%}", format_figure(entry["dice"]), format_figure(entry["lowest"])]
             for entry in found["retention"]
         ]
         parts.append(
-            "`reading.confidence` estimates the Dice of a reading's outlines. Over these volumes, each estimated by a "
-            "fit on the other folds: rank correlation with the true Dice "
-            f"{format_figure(found['rank_correlation'])}, mean error {format_figure(found['mean_absolute_error'])}; "
+            "`reading.confidence` estimates the Dice of a reading's outlines. "
+            f"Over {found['volumes']} volumes, each estimated by a fit on the other folds: rank correlation with the "
+            f"true Dice {format_figure(found['rank_correlation'])}, mean error "
+            f"{format_figure(found['mean_absolute_error'])}; "
             f"of the {found['worst']} worst volumes {found['worst_among_least_confident']} are among the "
             f"{found['least_confident']} least confident."
         )
+        parts.append(found.get("protocol", ""))
         parts.append(table(["least confident set aside", "mean Dice of the others", "lowest"], rows))
     scans = facts.training.get("known_scans")
     if scans:
@@ -193,7 +196,7 @@ def confidence_results(facts: BundleFacts) -> str:
             f"{scans['volumes']} are doubted by a fit that had not seen them; a scan that lies farther away is read "
             "all the same, but its answer begins with the doubt (`reading.doubts`)."
         )
-    return "\n\n".join(parts)
+    return "\n\n".join(part for part in parts if part)
 
 
 def breakdown_results(facts: BundleFacts) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from transformers import Pipeline
 
+from .mri_model_folder import find_folder
 from .mri_reader import Reader
 from .mri_reading import Reading
 
@@ -42,6 +44,7 @@ class MriPipeline(Pipeline):
             precision=precision,
             batch_size=self._batch_size or 16,
             keep=keep,
+            folder=_find_folder(self.model),
         )
 
     def __call__(self, inputs: Any, *args: Any, **options: Any) -> Any:
@@ -82,3 +85,11 @@ class MriPipeline(Pipeline):
         """Several scans: the reader shares batches between them and reads ahead, so that no data loader is needed."""
         for reading in self.reader.batch(inputs, **preprocess_params):
             yield self.postprocess({"reading": reading}, **postprocess_params)
+
+
+def _find_folder(model: Any) -> Path | None:
+    """Where a model's graphs and what it knows of itself lie; None for one that lies nowhere, or cannot be reached."""
+    try:
+        return find_folder(model.config.name_or_path, getattr(model.config, "_commit_hash", None))
+    except OSError:
+        return None
