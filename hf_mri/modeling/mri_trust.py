@@ -64,8 +64,8 @@ def load_trust(folder: str | Path | None) -> Trust:
         known = confidence = None
         if "limits" in facts:
             limits = json.loads(facts["limits"])
-            parts = [tensors[f"known.{name}"] for name in ("mean", "scale", "precision")]
-            known = KnownScans(*parts, limits["volume"], limits["slice"])
+            mean, scale, precision = (tensors[f"known.{name}"] for name in ("mean", "scale", "precision"))
+            known = KnownScans(mean, scale, precision, limits["volume"], limits["slice"])
         if "confidence_bias" in facts:
             confidence = Confidence(tensors["confidence.weights"], float(facts["confidence_bias"]))
     except (SafetensorError, KeyError, ValueError) as error:
