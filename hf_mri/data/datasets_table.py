@@ -30,6 +30,7 @@ class DatasetEntry:
     homepage: str | None = None
     orientation: str = "LPS"
     extra_columns: Mapping[str, str] = field(default_factory=dict)  # column → type, after those that all sets share
+    limits: tuple[str, ...] = ()  # sentences for a card: what its patients cannot teach
 
     @property
     def num_channels(self) -> int:
@@ -95,6 +96,11 @@ ACDC = DatasetEntry(
     ),
     homepage="https://www.creatis.insa-lyon.fr/Challenge/acdc/",
     extra_columns={"group": "string", "frame": "int32", "frames": "int32", "height": "float32", "weight": "float32"},
+    limits=(
+        "Its patients were labeled at end diastole and end systole alone. How steady outlines are from one time point "
+        "of a cine to the next was not measured on patients; cines were tried on drawn hearts.",
+        "Its patients come in five groups of equal size from one hospital; elsewhere the mixture is another.",
+    ),
 )
 UW_MADISON = DatasetEntry(
     name="uw-madison",
@@ -138,6 +144,7 @@ def _as_phantom(entry: DatasetEntry) -> DatasetEntry:
         redistribution=True,
         citation="Drawn by hf_mri's phantom generator. No patient was scanned for it.",
         homepage=None,
+        limits=(),
     )
 
 

@@ -231,6 +231,7 @@ def limits(facts: BundleFacts) -> str:
     ]
     if facts.entry and facts.entry.name.endswith("-phantom"):
         lines.append("The scans are drawn by a computer. Nothing follows from them for patients.")
+    lines += facts.entry.limits if facts.entry else ()
     if facts.channels > 1 and facts.entry:
         order = ", ".join(facts.entry.channels)
         lines.append(

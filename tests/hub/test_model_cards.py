@@ -132,3 +132,11 @@ def test_a_drawn_cine_is_read_with_volumes_by_time(hearts, tmp_path):
     assert answer["left ventricle"]["ef_percent"] == pytest.approx(known["ef_percent"], abs=8)
     assert answer["left ventricle"]["edv_ml"] == pytest.approx(known["edv_ml"], rel=0.12)
     assert answer["myocardium_g"] > 30
+
+
+def test_the_hearts_card_says_what_its_patients_cannot_teach():
+    card = (HEART / "README.md").read_text(encoding="utf-8")
+    assert "labeled at end diastole and end systole alone" in card
+    assert "license: cc-by-nc-sa-4.0" in card
+    assert "| right ventricle, ES |" in card
+    assert "| lv: ejection fraction, points |" in card
