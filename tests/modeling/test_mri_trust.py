@@ -46,7 +46,7 @@ def test_another_head_is_known_and_what_is_no_head_is_not(known):
     assert known.measure(describe(draw_scan("lgg", 50, 96)[0])) < 1
     noise = np.random.default_rng(0).integers(0, 256, (20, 96, 96, CHANNELS), np.uint8)
     assert known.measure(describe(noise)) > 1
-    heart = np.repeat(draw_scan("acdc", 0, 96)[0][..., :1], CHANNELS, axis=-1)
+    heart = np.repeat(draw_scan("acdc", 0, 96)[0][0, ..., None], CHANNELS, axis=-1)
     assert known.measure(describe((255.0 * heart / heart.max()).astype(np.uint8))) > 1
 
 
