@@ -17,7 +17,7 @@ from hf_mri.page.guard import Guard
 from hf_mri.page.models import HELP, Bundle, list_names, load_bundles
 from hf_mri.page.sessions import Visits
 from hf_mri.page.static_files import list_routes, read_static
-from hf_mri.page.texts import ABOUT, HEAD, PRIVACY, list_versions
+from hf_mri.page.texts import ABOUT, HEAD, PRIVACY, list_versions, say_organs
 from hf_mri.page.thumbnails import style_thumbnails
 from hf_mri.page.viewer import make_viewer
 from hf_mri.page.visitors import Uploads, visitor_of
@@ -173,7 +173,8 @@ def build_page() -> Page:
                         build_tab(
                             bundle, [other for other in bundles if other is not bundle], desks[bundle.name], page
                         )
-        gr.HTML(ABOUT.format(versions=list_versions(bundles), privacy=PRIVACY), elem_classes="page-foot")
+        about = ABOUT.format(organs=say_organs(bundles), versions=list_versions(bundles), privacy=PRIVACY)
+        gr.HTML(about, elem_classes="page-foot")
         page.unload(forget)
     return page.queue(max_size=MOST_WAITING, default_concurrency_limit=16)
 

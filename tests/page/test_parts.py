@@ -19,6 +19,7 @@ from hf_mri.page.answer import say_answer
 from hf_mri.page.logins import FREE, LONGEST_WAIT, SlowDown, wait_of
 from hf_mri.page.models import clean_card, list_names, load_bundles
 from hf_mri.page.sessions import Visits
+from hf_mri.page.texts import say_organs
 from hf_mri.page.uploads import read_upload
 from hf_mri.page.viewer import encode_map, group_slices, show_reading, show_scan, window_channels
 from hf_mri.page.visitors import Uploads, Visitor
@@ -211,3 +212,14 @@ def test_models_of_one_name_are_told_apart(bundles, tmp_path):
         ("heart-2", "Abdomen"),
         ("heart-3", "Heart 2"),
     ]
+
+
+def test_the_foot_says_which_organs_are_read_and_what_was_trained_on_drawn_scans(bundles):
+    found, _ = load_bundles([str(bundles["heart"])])
+    text = say_organs(found)
+    assert "The models here read: Heart." in text
+    assert "No model here reads: Brain tumor, Abdomen" in text
+    assert "drawn" not in text
+    drawn = replace(found[0], card="The scans are drawn by a computer. Nothing follows from them for patients.")
+    assert "Trained on drawn scans, not on patients: Heart." in say_organs([drawn])
+    assert "No model here reads" in say_organs([])
