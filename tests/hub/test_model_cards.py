@@ -17,6 +17,7 @@ from hf_mri.data.sources import iterate_rows
 from hf_mri.hub.bundle import assemble
 from hf_mri.hub.bundle_contents import list_contents
 from hf_mri.hub.card import check_card
+from hf_mri.modeling import mri_engine_openvino
 
 BUNDLES = sorted(path.parent for path in Path(__file__).parents[2].glob("model_cards/*/config.json"))
 BRAINS = [bundle for bundle in BUNDLES if bundle.name.startswith("lgg-")]
@@ -140,3 +141,12 @@ def test_the_hearts_card_says_what_its_patients_cannot_teach():
     assert "license: cc-by-nc-sa-4.0" in card
     assert "| right ventricle, ES |" in card
     assert "| lv: ejection fraction, points |" in card
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_heart_is_read_by_its_graph_where_openvino_is_and_by_pytorch_where_it_is_not(monkeypatch, installed):
+    if installed:
+        pytest.importorskip("openvino")
+    else:
+        monkeypatch.setattr(mri_engine_openvino, "has_library", lambda: False)
+    assert Reader.from_pretrained(HEART, device="cpu").engine.name == ("openvino" if installed else "torch")
