@@ -57,6 +57,8 @@ def main() -> None:
         if os.environ.get("HF_MRI_DEBUG"):
             raise
         text = explain(error) if isinstance(error, ImportError) else str(error)
+        if isinstance(error, OSError) and error.filename and error.strerror:  # the path first, and no [Errno 2]
+            text = f"{error.filename}: {error.strerror}"
         message = " ".join(text.split()) or type(error).__name__
         print(f"hf-mri: {message}", file=sys.stderr)  # noqa: T201
         sys.exit(1)

@@ -67,7 +67,8 @@ def _body(entry: DatasetEntry, summary: dict[str, Any], audit: dict[str, Any]) -
         f"# {entry.title}",
         f"{summary['patients']} patients, {summary['volumes']} volumes, {summary['slices']:,} slices."
         + (f" Publisher's page: {entry.homepage}" if entry.homepage else ""),
-        '```python\nfrom datasets import load_dataset\n\nslices = load_dataset("THIS_REPOSITORY", split="train")\n```',
+        "```python\nfrom datasets import load_dataset\n\n"
+        'slices = load_dataset(".", split="train")  # here; from the Hub by its name\n```',
         "## Splits",
         "| split | patients | volumes | slices | with foreground |\n| --- | --- | --- | --- | --- |\n"
         + "\n".join(counts),

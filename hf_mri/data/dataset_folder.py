@@ -29,8 +29,9 @@ def read_summary(dataset: str | Path) -> dict[str, Any]:
     """
     path = Path(dataset) / "dataset.json"
     if not path.exists():
-        fix = f"make one with `hf-mri data import LAYOUT SOURCE {dataset}`"
-        raise ValueError(f"{dataset}: not an imported data set; {fix}")
+        filled = path.parent.is_dir() and any(path.parent.iterdir())
+        places = f"{dataset} DEST` and name DEST" if filled else f"SOURCE {dataset}`"
+        raise ValueError(f"{dataset}: not an imported data set; make one with `hf-mri data import LAYOUT {places}")
     return json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -56,6 +56,16 @@ def within_bounds(parity: dict[str, float], precision: str) -> bool:
     return all(parity[name] <= bound[name] for name in ("probability", "gate")) and parity["dice"] >= bound["dice"]
 
 
+def describe_parity(parity: dict[str, float], precision: str) -> str:
+    """Say how far an engine is from the model, and what is allowed."""
+    bound = BOUNDS[precision]
+    return (
+        f"{precision} differ too much from the model: probabilities by {parity['probability']:.2g} (allowed: "
+        f"{bound['probability']:.2g}), Dice of the masks {parity['dice']:.4f} (at least {bound['dice']:g}), "
+        f"{parity['gate']:.2%} of the slices at the gate (at most {bound['gate']:.2%})"
+    )
+
+
 def time_engines(engines: list[Engine], slices: Slices) -> list[dict[str, Any]]:
     """Median milliseconds a slice of the networks alone, and of both together at the share that passes the gate.
 

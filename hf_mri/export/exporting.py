@@ -10,7 +10,7 @@ from typing import Any
 
 from huggingface_hub import snapshot_download
 
-from hf_mri.export.checks import BOUNDS, compare_readings, describe_cpu, time_engines, within_bounds
+from hf_mri.export.checks import BOUNDS, compare_readings, describe_cpu, describe_parity, time_engines, within_bounds
 from hf_mri.export.graphs import FORMATS, convert_stages, quantize_graphs, require_libraries
 from hf_mri.export.inputs import choose_slices, load_inputs
 from hf_mri.hub.card import take_export
@@ -85,9 +85,14 @@ def _export_into(folder: Path, kind: str, int8: bool, data: str | Path | None) -
                 engines.append(engine)
                 continue
             if precision == "float32":  # then the conversion itself went wrong
+                own = (
+                    "" if data is not None else "; --data DATASET compares on patients of its own instead of phantoms"
+                )
+                difference = describe_parity(parity, precision)
                 raise ValueError(
-                    f"{folder.name}: float32 differs too much from the model: {parity}, allowed: {BOUNDS[precision]}; "
-                    "nothing was exported"
+                    f"{folder}: nothing was exported, as graphs in {difference}. A model that was trained for minutes "
+                    f"hangs on such differences more than one that is sure: train longer{own}; or read with PyTorch, "
+                    "which needs no graphs"
                 )
             left_out.append(found)
             if paths != graphs:  # bfloat16 has no files of its own: it is a way to run those of float32

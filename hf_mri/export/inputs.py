@@ -1,7 +1,7 @@
 """The scans that an export is checked, calibrated and timed on."""
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hf_mri.modeling.mri_reader import Reader
 from hf_mri.modeling.mri_reading import Reading
-from hf_mri.modeling.mri_scan import Scan
+from hf_mri.modeling.mri_scan import Scan, read_scan
 from hf_mri.tasks.registry import find_task
 
 MOST_SLICES = 300  # for the comparison of readings
@@ -40,11 +40,23 @@ def load_inputs(reader: Reader, data: str | Path | None) -> Inputs:
         return Inputs(f"validation patients of {Path(data).name}", _read_validation(reader, data))
     from hf_mri.data.phantoms.draw import draw_phantom, find_phantoms
 
-    layout = find_task(reader.config.id2label.values()).phantom
+    task = find_task(reader.config.id2label.values())
+    layout, channels = task.phantom, reader.processor.num_channels
     with tempfile.TemporaryDirectory(prefix="hf_mri_phantom_") as folder:
         draw_phantom(layout, Path(folder) / layout, patients=4, seed=1)
-        scans = [reader.read_scan(path) for path in find_phantoms(Path(folder) / layout)]
+        phantoms = [
+            read_scan(path, orientation=reader.processor.orientation) for path in find_phantoms(Path(folder) / layout)
+        ]
+    scans = [take_channels(scan, channels, task.shown_channel(scan.slices.shape[-1])) for scan in phantoms]
     return Inputs(f"{layout} phantoms", scans)
+
+
+def take_channels(scan: Scan, channels: int, first: int) -> Scan:
+    """A phantom with as many channels as the model takes, in turn, whichever it was trained on."""
+    order = (first + np.arange(channels)) % scan.slices.shape[-1]
+    if channels == scan.slices.shape[-1]:
+        return scan
+    return replace(scan, slices=np.ascontiguousarray(scan.slices[..., order]))
 
 
 def choose_slices(reader: Reader, readings: list[Reading]) -> Slices:

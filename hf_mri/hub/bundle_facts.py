@@ -11,6 +11,7 @@ from hf_mri.hub.kept_apart import read_kept_apart
 from hf_mri.modeling.mri_engine_openvino import RECORD
 
 KINDS = {"mri_slice_classifier": "classifier", "mri_resunet": "resunet", "mri_two_stage": "two-stage"}
+HERE = "."  # how a bundle without a name on the Hub is loaded: from inside its folder
 MODEL_LINE = re.compile(r'^MODEL = "(?P<id>[^"\n]+)"', re.MULTILINE)
 
 
@@ -97,7 +98,7 @@ def read_facts(folder: str | Path, model_id: str | None = None) -> BundleFacts:
 
     Args:
         folder: The bundle.
-        model_id: What users load it by; by default what its card says now, else its own name.
+        model_id: What users load it by; by default what its card says now, else the folder itself.
 
     Raises:
         ValueError: a file is missing or is no JSON.
@@ -120,7 +121,7 @@ def read_facts(folder: str | Path, model_id: str | None = None) -> BundleFacts:
         )
     card = folder / "README.md"
     written = MODEL_LINE.search(card.read_text()) if card.exists() else None
-    return BundleFacts(folder, **found, model_id=model_id or (written["id"] if written else facts.name))
+    return BundleFacts(folder, **found, model_id=model_id or (written["id"] if written else HERE))
 
 
 def _is_statistic(name: str) -> bool:

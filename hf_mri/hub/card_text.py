@@ -3,7 +3,7 @@
 from hf_mri.data.datasets_table import DATASETS
 from hf_mri.evaluation.figures import format_figure, format_interval
 from hf_mri.evaluation.judgment import judge
-from hf_mri.hub.bundle_facts import BundleFacts
+from hf_mri.hub.bundle_facts import HERE, BundleFacts
 from hf_mri.hub.card_results import PROTOCOLS, table
 from hf_mri.hub.requirements import floors
 
@@ -64,12 +64,15 @@ def uses(facts: BundleFacts) -> str:
 def quick_start(facts: BundleFacts) -> str:
     """Show the shortest code that works; the tests run it as it stands."""
     written = "readings and a report" if facts.kind == "classifier" else "masks, volumes and a report"
+    where = " Run this in the model's folder, with a scan of yours." if facts.model_id == HERE else ""
+    what = "A scan is one file (PNG, TIFF, NIfTI, DICOM), a folder of slices, or an array; the answer is a reading of "
+    what += f"every slice.{where}"
     command = f"hf-mri predict SCAN --model {facts.model_id} --output OUT"
     return f"""```bash
 pip install "{floors()["transformers"]}" timm torch torchvision scipy pillow
 ```
 
-A scan is one file (PNG, TIFF, NIfTI, DICOM), a folder of slices, or an array; the answer is a reading of every slice.
+{what}
 
 ```python
 from transformers import pipeline

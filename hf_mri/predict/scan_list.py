@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
+from itertools import count
 from os.path import abspath
 from pathlib import Path
 
@@ -81,16 +82,24 @@ def plan_jobs(sources: Sequence[Source], output: Path, name: str | None = None) 
         if _place(source) in taken.values():
             continue  # named twice
         scan, own = identify(source), name or scan_name(source)
-        number = 1
-        while True:
-            folder = output / (own if number == 1 else f"{own}-{number}")
-            owner = taken.get(folder) or _owner(folder)
-            if owner in (None, _place(source)):
+        for candidate in _names(source, own, alone=name is None):
+            folder = output / candidate
+            if (taken.get(folder) or _owner(folder)) in (None, _place(source)):
                 break
-            number += 1
         taken[folder] = _place(source)
         jobs.append(Job(source, folder, scan))
     return jobs
+
+
+def _names(source: Source, own: str, alone: bool) -> Iterator[str]:
+    """What a scan may be called, in turn: p52/images is `p52-images` where `images` is another's."""
+    yield own
+    parent = Path(abspath(source)).parent.name if isinstance(source, Path) else ""
+    if alone and parent:
+        own = f"{parent}-{own}"
+        yield own
+    for number in count(2):
+        yield f"{own}-{number}"
 
 
 def scan_name(source: Source) -> str:

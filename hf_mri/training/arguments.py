@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,9 @@ class TrainingArguments:
     backbone_kwargs: str = option("{}", 'JSON passed to timm, such as {"pad_type": "same"}')
     gate_backbone: str | None = option(None, "two-stage: backbone of the classifier, where it differs")
     downsample: int = option(1, "Classifier: average the slices over so many pixels first; 2 makes a gate cheap")
-    narrow_classifier: bool = option(True, "Pool the backbone's last feature map, leaving out timm's wide last layer")
+    narrow_classifier: bool = option(
+        True, "Pool the backbone's last feature map, or else use timm's wide last layer too"
+    )
     start_from: str | None = option(
         None,
         "A trained model to go on from, as --from MODEL: bundle or Hub id, other labels and channels too",
@@ -129,7 +131,9 @@ class TrainingArguments:
     # How long: the first limit that is given. Nothing given: 30 epochs.
     epochs: float | None = option(None, "Passes over the training slices")
     max_steps: int | None = option(None, "Optimizer steps")
-    max_minutes: float | None = option(None, "Wall-clock budget; the schedule ends with it")
+    max_minutes: float | None = option(
+        None, "Wall-clock budget of training, which two stages share; the schedule ends with it"
+    )
     early_stopping: int = option(0, "Stop after so many validations without gain, 0 never")
     select: str = option("best", "Which weights become the bundle", CHOICES["select"])
     validate_every: float = option(1.0, "Epochs between validations")
@@ -175,6 +179,13 @@ class TrainingArguments:
     def to_dict(self) -> dict:
         """Return the options as JSON holds them."""
         return asdict(self)
+
+    def for_one_stage(self) -> "TrainingArguments":
+        """Return the options of one stage of two: what is trained shares the minutes."""
+        trained = [stage for stage in (self.classifier, self.segmenter) if not stage]
+        if self.max_minutes is None or len(trained) < 2:
+            return self
+        return replace(self, max_minutes=self.max_minutes / len(trained))
 
     def recipe(self) -> dict:
         """Return the options that decide the result, without places and records."""

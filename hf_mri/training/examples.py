@@ -15,9 +15,13 @@ def choose_examples(labels: np.ndarray, patients: np.ndarray, sizes: np.ndarray)
     """Return positions of the slices to show: each patient's largest finding first, then slices without any."""
     order = np.argsort(-sizes, kind="stable")
     _, first = np.unique(patients[order], return_index=True)
-    positive = [place for place in order[np.sort(first)] if labels[place]][: SHOWN - 2]
-    empty = np.flatnonzero(labels == 0)
-    return np.array([*positive, *empty[:: max(1, len(empty) // 2)][: SHOWN - len(positive)]], dtype=int)
+    largest = set(order[first])
+    order = sorted(order, key=lambda place: place not in largest)  # a second slice of a patient where there are few
+    positive = [place for place in order if labels[place]]
+    empty = list(np.flatnonzero(labels == 0))
+    without = empty[:: max(1, len(empty) // max(2, SHOWN - len(positive)))]
+    shown = positive[: max(SHOWN - 2, SHOWN - len(without))]
+    return np.array([*shown, *without[: SHOWN - len(shown)]], dtype=int)
 
 
 @torch.inference_mode()
@@ -50,6 +54,8 @@ def draw_examples(model, data, processor, accelerator, task: str, path: Path) ->
                 _outline(axes, truth[place, label], color, "dashed")
                 _outline(axes, predicted[label], color, "solid")
         axes.set_title(title, fontsize=8)
+    if task != "classify":
+        figure.suptitle("dashed: the truth, solid: the model", fontsize=9)
     replace_file(path, lambda aside: figure.savefig(aside, format="png", dpi=90))
 
 

@@ -15,7 +15,12 @@ from hf_mri.training.examples import draw_examples
 from hf_mri.training.schedule import Budget
 
 REDRAW = 30  # seconds at least between two drawings: they must cost a small part of an epoch
-TITLES = {"volume_dice": "Dice", "slice_auc": "AUC", "worst_volume_dice": "worst", "learning_rate": "rate"}
+TITLES = {
+    "volume_dice": "Dice",
+    "slice_auc": "ROC AUC by slice",
+    "worst_volume_dice": "worst Dice",
+    "learning_rate": "learning rate",
+}
 
 
 class RunDisplay:
@@ -43,7 +48,9 @@ class RunDisplay:
         """Move the bar."""
         self.bar.n = round(100 * self.budget.share, 1)
         step = self.budget.progress.step
-        self.bar.set_postfix_str(f"step {step}, loss {loss:.3f}, rate {rate:.1e}, {_measure_memory()}", refresh=True)
+        self.bar.set_postfix_str(
+            f"step {step}, loss {loss:.3f}, learning rate {rate:.1e}, {_measure_memory()}", refresh=True
+        )
 
     def report(self, history: list[dict], model, data, processor, task: str) -> None:
         """Write one line, log the record, and redraw curves and examples now and then."""

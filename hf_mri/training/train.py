@@ -48,8 +48,9 @@ def main(arguments: TrainingArguments) -> Path:
     output = Path(arguments.output_dir)
     (arguments.pretrained,) = broadcast_object_list([settle_pretrained(arguments)])  # one answer for all processes
     if arguments.task == "two-stage":
-        classifier = arguments.classifier or train_stage(accelerator, arguments, "classify", output / "classifier")
-        segmenter = arguments.segmenter or train_stage(accelerator, arguments, "segment", output / "segmenter")
+        stage = arguments.for_one_stage()
+        classifier = arguments.classifier or train_stage(accelerator, stage, "classify", output / "classifier")
+        segmenter = arguments.segmenter or train_stage(accelerator, stage, "segment", output / "segmenter")
         bundle = join_stages(accelerator, arguments, Path(classifier), Path(segmenter), output)
     else:
         bundle = train_stage(accelerator, arguments, arguments.task, output)

@@ -6,6 +6,8 @@ from importlib.metadata import version
 
 import pytest
 
+from hf_mri.commands.app import main
+
 # Runs the command line and then tells which heavy libraries it has imported.
 PROGRAM = """
 import sys
@@ -49,3 +51,14 @@ def test_an_expected_failure_is_one_line():
     done = run("predict", "no-such-scan.nii.gz", "--model", "M", "--output", "OUT")
     assert done.stderr.startswith("hf-mri: no-such-scan.nii.gz")
     assert done.stderr.count("\n") == 1
+
+
+def test_what_the_system_refuses_names_the_path_first(capsys, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    place = str(tmp_path / "file" / "sub")
+    monkeypatch.setattr("sys.argv", ["hf-mri", "data", "phantom", "lgg", place, "--patients", "1", "--size", "32"])
+    with pytest.raises(SystemExit):
+        main()
+    line = capsys.readouterr().err.strip()
+    assert line.startswith(f"hf-mri: {tmp_path}")
+    assert "Errno" not in line

@@ -187,3 +187,12 @@ def test_a_typo_is_answered_before_anything_is_read(lgg_source, tmp_path, monkey
     with pytest.raises(ValueError, match=str(next(iter(typo.values())))):
         import_dataset("lgg", lgg_source, tmp_path / "dataset", **typo)
     assert not (tmp_path / "dataset").exists()
+
+
+def test_a_folder_of_images_is_no_data_set_and_is_not_named_as_its_place(tmp_path):
+    (tmp_path / "images").mkdir()
+    with pytest.raises(ValueError, match=f"import LAYOUT SOURCE {tmp_path}/images`"):
+        read_summary(tmp_path / "images")
+    (tmp_path / "images" / "a.png").touch()
+    with pytest.raises(ValueError, match=f"import LAYOUT {tmp_path}/images DEST` and name DEST"):
+        read_summary(tmp_path / "images")

@@ -171,8 +171,8 @@ def test_beyond_the_bound_nothing_is_written(exported, tmp_path, monkeypatch):
     monkeypatch.setattr(exporting, "convert_stages", lambda *_, **__: graphs)
     monkeypatch.setattr(exporting, "remove_graphs", lambda graphs: None)  # they are those of other tests
     before = sorted(path.name for path in folder.iterdir())
-    monkeypatch.setitem(checks.BOUNDS, "float32", {"probability": -1.0, "dice": 0.0})
-    with pytest.raises(ValueError, match="float32 differs too much"):
+    monkeypatch.setitem(checks.BOUNDS, "float32", {"probability": -1.0, "dice": 0.0, "gate": 0.0})
+    with pytest.raises(ValueError, match=r"float32 differ too much.*allowed: -1.*train longer; --data DATASET"):
         run_export(folder)
     assert sorted(path.name for path in folder.iterdir()) == before
 
@@ -202,7 +202,7 @@ def test_eight_bits_that_differ_too_much_are_left_out_and_the_rest_is_kept(tmp_p
         return copies
 
     monkeypatch.setattr(exporting, "quantize_graphs", copy_graphs)
-    monkeypatch.setitem(checks.BOUNDS, "int8", {"probability": -1.0, "dice": 0.0})  # nothing keeps it
+    monkeypatch.setitem(checks.BOUNDS, "int8", {"probability": -1.0, "dice": 0.0, "gate": 0.0})  # nothing keeps it
     record = run_export(folder, int8=True)
     assert "float32" in {entry["precision"] for entry in record["exports"]}
     assert "int8" not in {entry["precision"] for entry in record["exports"]}
@@ -217,7 +217,7 @@ def test_a_copy_gets_the_graphs_and_the_model_stays_as_it_is(tmp_path, monkeypat
     before = sorted(path.name for path in folder.iterdir())
     copy = tmp_path / "new" / "copy"
     with monkeypatch.context() as patch:
-        patch.setitem(checks.BOUNDS, "float32", {"probability": -1.0, "dice": 0.0})
+        patch.setitem(checks.BOUNDS, "float32", {"probability": -1.0, "dice": 0.0, "gate": 0.0})
         with pytest.raises(ValueError, match="nothing was exported"):
             run_export(folder, output=copy)
     assert list(copy.parent.iterdir()) == []

@@ -4,9 +4,12 @@ import re
 import pytest
 import yaml
 from huggingface_hub import ModelCard, parse_eval_result_entries
+from PIL import Image
 
+from hf_mri.hub.bundle import assemble
 from hf_mri.hub.bundle_facts import read_facts
 from hf_mri.hub.card import check_card, name_model, take_metrics, write_card
+from hf_mri.hub.load_check_script import draw_slices
 
 
 def rewrite(path, change) -> None:
@@ -186,3 +189,15 @@ def test_a_card_says_what_its_figures_are_worth(bundle):
     rewrite(bundle / "metrics.json", lambda metrics: metrics["gate"].update(area_lost=0.2))
     write_card(bundle)
     assert "**The gate loses 20.0 % of the outlined area" in (bundle / "README.md").read_text()
+
+
+def test_the_quick_start_of_a_fresh_bundle_runs_in_its_folder(bundle, tmp_path, run_apart):
+    (bundle / "README.md").unlink()
+    write_card(bundle)
+    card = (bundle / "README.md").read_text()
+    assert 'MODEL = "."' in card
+    assert "in the model's folder, with a scan of yours" in card
+    first = re.findall(r"```python\n(.*?)```", card, re.DOTALL)[0]
+    assemble(bundle, tmp_path / "whole")
+    Image.fromarray(draw_slices(3)[0]).save(tmp_path / "whole" / "scan.tif")
+    assert "slice 0: " in run_apart(f"import os; os.chdir({str(tmp_path / 'whole')!r})\n{first}")

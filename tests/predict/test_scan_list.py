@@ -33,17 +33,17 @@ def test_two_scans_of_one_name_get_two_folders_in_any_run(tmp_path):
     first, second = (write_scan(tmp_path / place / "scan") for place in ("one", "two"))
     out = tmp_path / "out"
     jobs = plan_jobs([first, second], out)
-    assert [job.folder.name for job in jobs] == ["scan", "scan-2"]
+    assert [job.folder.name for job in jobs] == ["scan", "two-scan"]
     jobs[0].folder.mkdir(parents=True)
     write_record(jobs[0].folder, jobs[0], {}, ["json"])
-    assert [job.folder.name for job in plan_jobs([second], out)] == ["scan-2"]
+    assert [job.folder.name for job in plan_jobs([second], out)] == ["two-scan"]
     assert [job.folder.name for job in plan_jobs([first], out)] == ["scan"]
 
 
 def test_a_folder_that_somebody_else_made_is_left_alone(tmp_path):
     (tmp_path / "out" / "scan").mkdir(parents=True)
     (job,) = plan_jobs([write_scan(tmp_path / "scan")], tmp_path / "out")
-    assert job.folder.name == "scan-2"
+    assert job.folder.name == f"{tmp_path.name}-scan"
 
 
 def test_channels_are_pairs(tmp_path):

@@ -56,3 +56,12 @@ def test_wrong_values_say_what_is_allowed():
 def test_a_run_without_limit_has_thirty_epochs():
     assert TrainingArguments().epochs == 30
     assert TrainingArguments(max_steps=5).epochs is None
+
+
+def test_two_stages_share_the_minutes_and_nothing_else():
+    both = TrainingArguments(task="two-stage", max_minutes=30)
+    assert both.for_one_stage().max_minutes == 15
+    assert both.for_one_stage().recipe() == both.recipe() | {"max_minutes": 15}
+    one = TrainingArguments(task="two-stage", max_minutes=30, classifier="runs/classifier")
+    assert one.for_one_stage().max_minutes == 30
+    assert TrainingArguments(task="two-stage", max_steps=9).for_one_stage().max_steps == 9
