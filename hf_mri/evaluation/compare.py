@@ -8,7 +8,7 @@ import numpy as np
 
 from hf_mri.evaluation.figures import MISSING, SLICE_FIGURES, format_figure, format_interval
 from hf_mri.evaluation.metrics_file import read_metrics
-from hf_mri.evaluation.scores.bootstrap import draw_weights, find_interval, resample_ratio
+from hf_mri.evaluation.scores.bootstrap import MIN_PATIENTS, draw_weights, find_interval, resample_ratio
 from hf_mri.evaluation.scores.classification import score_decisions
 from hf_mri.evaluation.scores.pixels import compute_dice
 from hf_mri.evaluation.scores.ranking import Ranking
@@ -72,9 +72,12 @@ def format_table(comparison: dict[str, Any]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     lines.insert(1, "  ".join("-" * width for width in widths))
+    interval = "with its paired 95 % interval, * where it leaves out zero"
+    if comparison["patients"] < MIN_PATIENTS:
+        interval = f"without an interval, since fewer than {MIN_PATIENTS} patients tell nothing of others"
     end = [
         f"{comparison['patients']} patients that all were judged on; in parentheses the difference from "
-        f"{comparison['models'][0]} with its paired 95 % interval, * where it leaves out zero.",
+        f"{comparison['models'][0]} {interval}.",
         *comparison["notes"],
     ]
     return "\n".join([*lines, "", *end])

@@ -8,6 +8,7 @@ import pytest
 
 from hf_mri.evaluation.compare import compare_files, format_table
 from hf_mri.evaluation.evaluate import evaluate_predictions
+from hf_mri.evaluation.figures import SLICE_FIGURES
 from hf_mri.evaluation.metrics_file import dump_metrics
 from tests.evaluation.builders import make_case, make_masks
 
@@ -57,3 +58,26 @@ def test_only_shared_patients_count_and_other_protocols_are_told(tmp_path: Path)
         compare_files([paths[0], write_metrics(tmp_path / "c", 1, range(20, 24))])
     with pytest.raises(ValueError, match="two metrics"):
         compare_files(paths[:1])
+
+
+def test_two_patients_have_no_interval_and_the_table_says_why(tmp_path: Path) -> None:
+    paths = [write_metrics(tmp_path / name, shift, range(2)) for name, shift in (("far", 2), ("near", 1))]
+    comparison = compare_files(paths)
+    assert not any("ci95" in entry for entries in comparison["figures"].values() for entry in entries if entry)
+    assert "without an interval, since fewer than 3 patients" in format_table(comparison)
+
+
+def test_compare_says_what_evaluate_says_of_probabilities_that_are_nearly_certain(tmp_path: Path) -> None:
+    cases = []
+    for seed in range(6):  # equal in four decimals, and none equals another
+        truth, predicted = make_masks(seed)
+        certain = 1 - 1e-5 * np.where(truth.any(axis=(1, 2)), 1, 2) / (1 + seed)
+        cases.append(make_case(truth, predicted, f"P{seed}", probability=certain))
+    metrics = evaluate_predictions(cases, "patients", model={"name": "sure"})
+    (tmp_path / "metrics.json").write_text(dump_metrics(metrics))
+    figures = compare_files([tmp_path / "metrics.json"] * 2)["figures"]
+    assert metrics["classification"]["roc_auc"] > 0.6  # 0.5 of ties
+    for key in ("accuracy", "precision", "recall", "f1", "roc_auc"):
+        assert figures[f"slices: {SLICE_FIGURES[key]}"][0]["value"] == pytest.approx(
+            metrics["classification"][key], abs=1e-6
+        )

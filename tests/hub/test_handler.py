@@ -166,3 +166,14 @@ def test_requests_that_cannot_be_answered_say_why(handlers, data, reason):
 def test_a_classifier_outlines_nothing(handlers):
     with pytest.raises(ValueError, match="outlines nothing"):
         handlers("classifier")({"inputs": encode(SLICES[0]), "parameters": {"outputs": "image-segmentation"}})
+
+
+def test_doubts_about_a_scan_stand_in_the_stock_answer_too(handlers):
+    photograph = np.full((64, 64, 3), 200, np.uint8)
+    photograph[20:40, 20:40] = 90
+    answers = handlers("classifier")({"inputs": encode(photograph)})
+    assert all(any("photograph" in doubt for doubt in answer["doubts"]) for answer in answers)
+    clipped = np.zeros((64, 64, 3), np.uint8)
+    clipped[16:48, 16:48] = 255
+    answers = handlers("classifier")({"inputs": Image.fromarray(clipped)})  # as containers decode image/png
+    assert any("16 bits" in doubt for doubt in answers[0]["doubts"])

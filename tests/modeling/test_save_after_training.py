@@ -7,7 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForImageClassification, AutoModelForSemanticSegmentation, pipeline
+from PIL import Image
+from transformers import (
+    AutoModelForImageClassification,
+    AutoModelForSemanticSegmentation,
+    Trainer,
+    TrainingArguments,
+    pipeline,
+)
 
 import hf_mri
 from hf_mri import (
@@ -23,12 +30,15 @@ STRANGER = """
 import sys
 sys.modules["hf_mri"] = None
 import numpy as np
+from PIL import Image
 from transformers import AutoImageProcessor, AutoModel, pipeline
 folder = sys.argv[1]
 where = {"trust_remote_code": True}
 AutoModel.from_pretrained(folder, **where)
 AutoImageProcessor.from_pretrained(folder, **where)
 reading = pipeline("mri-reading", model=folder, engine="torch", **where)(np.zeros((2, 32, 32, 3), np.uint8))
+stock = "image-segmentation" if reading.masks else "image-classification"
+assert pipeline(stock, model=folder, **where)(Image.new("RGB", (32, 32))) is not None
 print(type(reading).__module__.split(".")[0], len(reading.probability))
 """
 
@@ -73,3 +83,24 @@ def test_a_model_in_memory_reads_as_it_is(saved):
     model = make_model("resunet")
     read = model.make_pipeline(MriImageProcessor(size={"height": 32, "width": 32}), engine="torch")
     assert read.reader.engine.model is model
+
+
+def test_transformers_own_trainer_tunes_and_saves_it(tmp_path):
+    make_model("classifier").save_pretrained(tmp_path / "published")
+    model = AutoModelForImageClassification.from_pretrained(tmp_path / "published")
+    rows = [{"pixel_values": torch.randn(3, 32, 32), "labels": torch.tensor(number % 2)} for number in range(4)]
+    options = {"max_steps": 1, "per_device_train_batch_size": 2, "report_to": [], "save_strategy": "no"}
+    processor = MriImageProcessor(size={"height": 32, "width": 32})
+    trainer = Trainer(
+        model,
+        TrainingArguments(str(tmp_path / "run"), use_cpu=True, **options),
+        train_dataset=rows,
+        eval_dataset=rows,
+        processing_class=processor,
+    )
+    trainer.train()
+    assert trainer.evaluate()["eval_loss"] > 0
+    trainer.save_model(str(tmp_path / "tuned"))
+    image = Image.fromarray(np.zeros((32, 32, 3), np.uint8))
+    assert len(pipeline("image-classification", model=str(tmp_path / "tuned"))(image)) == 2
+    assert len(pipeline("mri-reading", model=str(tmp_path / "tuned"), engine="torch")(image).probability) == 1

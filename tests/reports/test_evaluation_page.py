@@ -112,3 +112,12 @@ def test_every_kind_of_model_has_its_page(tmp_path: Path, kind: str) -> None:
     if kind == "organs":
         assert 0 < metrics["competition"]["score"] < 1
         assert set(metrics["competition"]["per_case"]) == {case.volume for case in cases}
+
+
+def test_a_page_about_two_patients_says_why_there_are_no_intervals(tmp_path: Path) -> None:
+    cases = [make_case(*make_masks(seed), f"P{seed}") for seed in range(2)]
+    metrics = evaluate_predictions(cases, "patients", model={"name": "small"}, data={"name": "two"})
+    write_report(metrics, [], tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "Without intervals: fewer than 3 patients" in page
+    assert "95 % interval by bootstrap" not in page
