@@ -41,6 +41,7 @@ def test_no_slice_without_a_tumor_is_called(reader, drawn):
         assert not reading.positive.any()
         assert not reading.masks["tumor"].any()
     assert reader(examples["tumor-slice"]).positive.all()
+    assert all(reader(example).doubts == [] for example in examples.values())
 
 
 def test_the_demo_shows_the_pages_head():
@@ -58,6 +59,7 @@ def test_the_beat_is_outlined_and_its_ejection_fraction_told():
     _, truth, _ = draw_scan(HEART.phantom, SEED)  # (2, S, H, W): end diastole, end systole
     (example,) = draw_examples(HEART)
     reading = Reader.from_pretrained(folder)(example.path)
+    assert reading.doubts == []
     for value, (label, least) in enumerate(
         {"right ventricle": 0.85, "myocardium": 0.75, "left ventricle": 0.9}.items(), 1
     ):

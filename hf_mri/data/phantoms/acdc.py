@@ -20,7 +20,7 @@ SIZE = 216
 SLICE_MM = 10.0
 RIGHT, MUSCLE, LEFT, THIN_WALL, FAT = range(1, 6)  # the publisher labels the first three
 TISSUES = dict(zip(range(1, 6), ("blood", "heart muscle", "blood", "heart muscle", "fat"), strict=True))
-BRIGHTNESS = {"lung": 60, "fat": 620, "muscle": 220, "liver": 300, "blood": 800, "heart muscle": 190}
+BRIGHTNESS = {"lung": 60, "fat": 510, "muscle": 220, "liver": 370, "blood": 800, "heart muscle": 190}
 # group → radius of the left cavity at ED, its shrinking to ES, wall thickness at ED, radius of the right ventricle
 GROUPS = {
     "NOR": (24, 0.66, 8, 32),
