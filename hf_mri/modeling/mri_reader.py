@@ -26,6 +26,7 @@ from .mri_engine import Engine, MirroringEngine
 from .mri_engine_choice import load_engine
 from .mri_model_checks import BACKGROUND, MULTI_LABEL
 from .mri_model_folder import find_folder
+from .mri_model_weights import has_weights_of
 from .mri_reader_batches import KEEP, Network, Queues, Work, is_done
 from .mri_reading import Reading
 from .mri_reading_decisions import decide_stage, keep_largest_component, slice_probability, thresholds_of
@@ -71,6 +72,8 @@ class Reader:
         self.revision = getattr(model.config, "_commit_hash", None)
         self.processor = processor
         folder = folder or self.config.name_or_path or None
+        if folder is not None and not has_weights_of(model, folder):
+            folder = None  # trained since it was loaded: what lies there is about another model
         if isinstance(engine, str):
             engine = load_engine(model, engine, precision, folder)
         self.trust = load_trust(folder)

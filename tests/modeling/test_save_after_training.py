@@ -25,6 +25,7 @@ from hf_mri import (
     SliceClassifierForImageClassification,
     TwoStageForSemanticSegmentation,
 )
+from hf_mri.modeling.mri_model_weights import has_weights_of
 
 STRANGER = """
 import sys
@@ -104,3 +105,15 @@ def test_transformers_own_trainer_tunes_and_saves_it(tmp_path):
     image = Image.fromarray(np.zeros((32, 32, 3), np.uint8))
     assert len(pipeline("image-classification", model=str(tmp_path / "tuned"))(image)) == 2
     assert len(pipeline("mri-reading", model=str(tmp_path / "tuned"), engine="torch")(image).probability) == 1
+
+
+def test_a_model_that_was_trained_in_memory_leaves_its_folder_alone(tmp_path):
+    """Graphs and what a model knows of itself lie beside the weights that it was loaded from, not beside its own."""
+    make_model("resunet").save_pretrained(tmp_path)
+    model = ResUNetForSemanticSegmentation.from_pretrained(tmp_path)
+    assert has_weights_of(model, tmp_path)
+    assert has_weights_of(ResUNetForSemanticSegmentation.from_pretrained(tmp_path, dtype=torch.bfloat16), tmp_path)
+    with torch.no_grad():
+        next(model.parameters()).add_(0.05)
+    assert not has_weights_of(model, tmp_path)
+    assert not has_weights_of(model, tmp_path / "nowhere")
