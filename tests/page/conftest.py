@@ -87,7 +87,7 @@ def bundles(tmp_path_factory) -> dict[str, Path]:
     return {name: root / name for name in ("brain", "heart", "abdomen")}
 
 
-def _serve(folder: Path, **environment: str) -> Iterator[str]:
+def serve_page(folder: Path, **environment: str) -> Iterator[str]:
     """Run `python app.py` as a Space does; yield its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -125,7 +125,7 @@ def served(bundles, tmp_path_factory) -> Iterator[tuple[str, Path]]:
     """The page with all three models: its address, and the folder with its uploads and log."""
     folder = tmp_path_factory.mktemp("page")
     models = ",".join(str(bundles[name]) for name in ("brain", "heart", "abdomen"))
-    for address in _serve(folder, HF_MRI_MODEL=models, HF_MRI_MAX_UPLOAD="3mb"):
+    for address in serve_page(folder, HF_MRI_MODEL=models, HF_MRI_MAX_UPLOAD="3mb"):
         yield address, folder
 
 
@@ -137,5 +137,5 @@ def guarded(tmp_path_factory) -> Iterator[tuple[str, Path]]:
     folder = tmp_path_factory.mktemp("guarded")
     write_user(folder / "users.txt", "ward", "right password")
     variables = {"HF_MRI_AUTH": str(folder / "users.txt"), "HF_MRI_UPLOADS_KEPT": "1"}
-    for address in _serve(folder, HF_MRI_MODEL=str(folder / "nothing-here"), **variables):
+    for address in serve_page(folder, HF_MRI_MODEL=str(folder / "nothing-here"), **variables):
         yield address, folder
