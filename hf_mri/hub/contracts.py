@@ -23,4 +23,6 @@ class Training(TypedDict):
     versions: NotRequired[dict[str, str]]
     thresholds_from: NotRequired[list[str]]  # patients
     folds: NotRequired[list[list[dict[str, Any]]]]  # histories of the folds that chose the thresholds
+    known_scans: NotRequired[dict[str, Any] | None]  # how many of its own scans are doubted out of fold
+    confidence: NotRequired[dict[str, Any]]  # figures of an estimate that was fitted on another training's folds
     stages: NotRequired[dict[str, list[list[dict[str, Any]]]]]  # of two stages: the histories of each

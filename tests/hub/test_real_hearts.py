@@ -14,10 +14,12 @@ pytestmark = pytest.mark.real_data
 STRUCTURES = ("right ventricle", "myocardium", "left ventricle")
 
 
-@pytest.mark.parametrize("patient", ["patient001", "patient021", "patient061"])
-def test_both_phases_are_outlined_and_the_ejection_fraction_is_the_annotators(real_acdc, patient):
+@pytest.mark.parametrize("place", [0, 12, 24])
+def test_both_phases_are_outlined_and_the_ejection_fraction_is_the_annotators(real_acdc, place):
+    patients = sorted((real_acdc / "training").glob("patient*"))
+    patient = patients[min(place, len(patients) - 1)]
     reader = Reader.from_pretrained(find_published("acdc-resunet"), device="cpu")
-    paths = sorted((real_acdc / "training" / patient).glob("*_frame[0-9][0-9].nii.gz"))
+    paths = sorted(patient.glob("*_frame[0-9][0-9].nii.gz"))
     volumes = {}
     for path in paths:
         truth = np.asarray(nibabel.load(re.sub(r"\.nii\.gz$", "_gt.nii.gz", str(path))).dataobj)
