@@ -18,7 +18,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(BIN)/pip install --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-test: setup  ## The tests, offline (under 8 minutes on 2 cores)
+test: setup  ## The tests, offline (about 12 minutes on 2 cores)
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-slow: setup  ## Fuzzing, kills and load
