@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 
 from .mri_files import replace_file
 from .mri_model_folder import WEIGHTS, hash_weights
-from .mri_trust_masks import Confidence
+from .mri_trust_masks import FEATURES, Confidence
 from .mri_trust_scans import KnownScans
 
 logger = logging.getLogger(__name__)
@@ -65,10 +65,14 @@ def load_trust(folder: str | Path | None) -> Trust:
         if "limits" in facts:
             limits = json.loads(facts["limits"])
             mean, scale, precision = (tensors[f"known.{name}"] for name in ("mean", "scale", "precision"))
-            known = KnownScans(mean, scale, precision, limits["volume"], limits["slice"])
+            if mean.ndim != 1 or scale.shape != mean.shape or precision.shape != 2 * mean.shape:
+                raise ValueError("its arrays do not fit each other")
+            known = KnownScans(mean, scale, precision, float(limits["volume"]), float(limits["slice"]))
         if "confidence_bias" in facts:
             confidence = Confidence(tensors["confidence.weights"], float(facts["confidence_bias"]))
-    except (SafetensorError, KeyError, ValueError) as error:
+            if confidence.weights.shape != (FEATURES,):
+                raise ValueError(f"its weights are not {FEATURES}")
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         logger.warning("%s: cannot be read (%s) and is not used", path, error)
         return Trust()
     return Trust(known, confidence)

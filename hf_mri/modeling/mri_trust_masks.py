@@ -11,6 +11,7 @@ import torch
 
 POSSIBLE = 0.05  # what is less probable is noise of the whole background
 AREA, INSIDE, OUTSIDE, WIDE, NARROW = range(5)
+FEATURES = 5  # of `describe_evidence`
 LEVELS = {WIDE: 0.25, NARROW: 0.75}  # a clear outline is as large at both
 
 

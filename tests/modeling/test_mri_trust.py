@@ -1,6 +1,7 @@
 """What a model knows of itself: its scans, and how good its outlines get."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -112,6 +113,17 @@ def test_the_file_comes_back_and_belongs_to_its_weights(folder, known, caplog):
 
 def test_a_broken_file_is_left_alone(folder, caplog):
     (folder / TRUST).write_bytes(b"not a file of tensors")
+    assert load_trust(folder) == Trust()
+    assert "cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize("part", ["known", "confidence"])
+def test_a_file_whose_arrays_do_not_fit_is_left_alone(folder, known, part, caplog):
+    trust = {
+        "known": Trust(replace(known, precision=known.precision[:3])),
+        "confidence": Trust(confidence=Confidence(np.ones(2), 0.0)),
+    }[part]
+    save_trust(folder, trust)
     assert load_trust(folder) == Trust()
     assert "cannot be read" in caplog.text
 
