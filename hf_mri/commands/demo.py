@@ -54,12 +54,15 @@ def run_demo(output: Path, model: str | None = None) -> Demo:
         model: Folder or Hub id; by default the trained model of this project, or else a tiny one that is first
             trained on other phantoms.
     """
+    from hf_mri.modeling.mri_model_folder import check_model_name
     from hf_mri.modeling.mri_reading import file_name
     from hf_mri.predict.predicting import predict
     from hf_mri.reports.display import window_volume
     from hf_mri.reports.headline import write_headline
     from hf_mri.reports.truth_picture import compare_in_words, draw_truth, load_masks
 
+    if model:
+        check_model_name(model)  # before anything is written
     output.mkdir(parents=True, exist_ok=True)
     model = model or str(find_published(BUNDLE) or find_on_hub() or train_tiny(output / "model"))
     slices, truth = draw_patient()

@@ -82,3 +82,9 @@ def test_without_a_bundle_a_tiny_model_is_trained_that_finds_the_lesion(tmp_path
     found = demo.run_demo(tmp_path / "demo", str(bundle))
     assert found.headline.startswith("Tumor in ")
     assert "(1 is perfect)" in found.verdict
+
+
+def test_a_folder_without_a_model_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(OSError, match="holds no model"):
+        demo.run_demo(tmp_path / "demo", str(tmp_path))
+    assert not (tmp_path / "demo").exists()
