@@ -92,13 +92,16 @@ def stock_start(facts: BundleFacts) -> str:
     if facts.stock_task is None:
         return ""
     shown = 'answer["mask"].size' if facts.stock_task == "image-segmentation" else 'answer["score"]'
-    return f"""The stock pipeline works too, on single 8-bit images:
+    return f"""The stock pipeline works too, on single images of 8 bits:
 
 ```python
 see = pipeline("{facts.stock_task}", model=MODEL, trust_remote_code=True)
 for answer in see("slice.png"):
     print(answer["label"], {shown})
 ```
+
+It turns every picture into 8-bit RGB before the model sees it. Of 16 bits nearly all values then become 255, and the
+answer is wrong, though it may sound sure: read such slices with `mri-reading`, which takes them as they are.
 
 """
 

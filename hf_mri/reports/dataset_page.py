@@ -122,6 +122,7 @@ def _plot_patients(axes: Axes, patients: list[dict[str, Any]]) -> None:
 
 def _plot_volumes(axes: Axes, slices: dict[int, int]) -> None:
     axes.bar(list(slices), list(slices.values()), width=0.9, color=COLORS[2])
+    axes.set_xlim(min(slices) - 2.5, max(slices) + 2.5)  # volumes of one length are a bar, not a wall
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("slices in a volume")
     axes.set_ylabel("volumes")

@@ -176,6 +176,7 @@ def test_what_is_no_bundle_is_said(tmp_path):
 
 def test_stock_pipelines_are_shown_only_where_they_give_the_models_answer(bundle):
     assert 'pipeline("image-segmentation"' in (bundle / "README.md").read_text()
+    assert "Of 16 bits nearly all values then become 255" in (bundle / "README.md").read_text()
     rewrite(bundle / "preprocessor_config.json", lambda found: found.update(num_channels=1, neighbors=1))
     write_card(bundle)
     card = (bundle / "README.md").read_text()

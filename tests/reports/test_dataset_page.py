@@ -10,7 +10,7 @@ from hf_mri.data.dataset_folder import load_rows, read_table
 from hf_mri.data.datasets_table import ACDC, UW_MADISON
 from hf_mri.data.phantoms.draw import make_phantom
 from hf_mri.data.sources import split_mask
-from hf_mri.reports.dataset_page import explore_dataset
+from hf_mri.reports.dataset_page import draw_plots, explore_dataset
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,15 @@ def test_what_is_wrong_with_the_data_is_said(tmp_path, lgg_source):
     assert f"1 patients have no foreground at all: {patient.name}" in problems
     assert "left out: kaggle_3m/" in problems
     assert "1 volumes lack 1 slices in between" in problems
+
+
+def test_volumes_of_one_length_are_a_bar_in_the_middle_not_the_whole_plot(facts):
+    assert list(facts["slices_per_volume"]) == ["8"]
+    axes = draw_plots({**facts, "slices_per_volume": {8: 10}})["volumes"].axes[0]
+    (bar,) = axes.patches
+    low, high = axes.get_xlim()
+    assert bar.get_width() < (high - low) / 4
+    assert (low + high) / 2 == 8
 
 
 def test_masks_come_apart_by_their_kind():

@@ -1,5 +1,8 @@
 """DICOM segmentations: they lie on the images that they refer to, whichever way the reading turned these."""
 
+import subprocess
+from shutil import which
+
 import numpy as np
 import pytest
 
@@ -85,6 +88,24 @@ def test_a_reading_without_findings_and_a_cine(tmp_path):
     images = {image for image, _ in frames_by_image(first)[1]}
     assert images <= {pydicom.dcmread(path).SOPInstanceUID for path in (tmp_path / "cine" / "1").iterdir()}
     assert second.name == "segmentation_0002.dcm"
+
+
+@pytest.mark.skipif(which("dciodvfy") is None, reason="dciodvfy (Debian's dicom3tools) is not installed")
+@pytest.mark.parametrize("case", ["as stored", "RAI", "empty", "cine"])
+def test_the_standards_own_checker_finds_no_error(tmp_path, case):
+    for phase in (1, 2) if case == "cine" else (1,):
+        folder = tmp_path / "series" / str(phase)
+        write_series(folder, head(dtype=np.uint16), TriggerTime=100 * phase, StudyID="1", StudyTime="120000", **STUDY)
+    labels = ("left ventricle", "myocardium")
+    reading = make_reading(tmp_path / "series", labels, "RAI" if case == "RAI" else "as stored")
+    if case == "empty":
+        for mask in reading.masks.values():
+            mask[:] = False
+    for path in write_dicom_seg(reading, tmp_path):
+        found = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True, check=False)
+        lines = (found.stdout + found.stderr).splitlines()
+        assert "Segmentation" in lines
+        assert [line for line in lines if line.startswith(("Error", "Warning"))] == []
 
 
 def test_what_it_cannot_refer_to_is_said(tmp_path):
