@@ -18,10 +18,11 @@ def register(app: typer.Typer) -> None:
 
 def predict(
     scans: Annotated[
-        list[str] | None, typer.Argument(help="Files, folders or quoted globs; each is one scan.")
+        list[str] | None,
+        typer.Argument(help="Files, folders or quoted globs, also as addresses (s3://…, hf://…); each is one scan."),
     ] = None,
     model: Annotated[str, typer.Option(help="Folder of a model, or its name on the Hub.")] = ...,
-    output: Annotated[Path, typer.Option(help="Folder that gets a folder for each scan.")] = ...,
+    output: Annotated[str, typer.Option(help="Folder, or address, that gets a folder for each scan.")] = ...,
     only: Annotated[
         str | None,
         typer.Option(
@@ -51,9 +52,11 @@ def predict(
 
     Each scan gets OUTPUT/SCAN with reading.json, masks/LABEL/0001.png, LABEL.nii.gz, run_lengths.csv, overlays,
     montage.png and report.html. What is done is not done again; a scan that fails is reported and the others go on,
-    and the exit code is then 1.
+    and the exit code is then 1. OUTPUT/summary.parquet has a row a scan. Several processes (accelerate launch,
+    torchrun, SLURM) share the scans; the same command goes on after a crash.
     """
     from hf_mri.modeling.mri_model_folder import check_model_name
+    from hf_mri.predict.places import as_place
     from hf_mri.predict.scan_list import check_some_exist, find_scans, parse_channels
 
     sources = list(find_scans(scans or [], list_file)) if scans or list_file or not channels else []
@@ -67,7 +70,7 @@ def predict(
     outcome = run(
         sources,
         model,
-        output,
+        as_place(output),
         only=None if only is None else [kind.strip() for kind in only.split(",")],
         engine=engine,
         batch_size=batch_size,
@@ -82,6 +85,9 @@ def predict(
         f"{len(outcome.failed)} failed",
     ]
     typer.echo(f"{', '.join(counts)}: {output}")
+    if outcome.summary and len(outcome.rows) > 1:
+        failed = sum(row["status"] == "failed" for row in outcome.rows)
+        typer.echo(f"{len(outcome.rows):,} scans in all, {failed:,} of them failed: {outcome.summary}")
     if outcome.failed:
         raise typer.Exit(1)
 

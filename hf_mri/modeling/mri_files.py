@@ -6,6 +6,7 @@ import glob
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 ENDING = ".aside"
+JUST_MADE = 1.0  # seconds; a folder of another process may not be locked yet
 
 
 def replace_file(path: Path, write: Callable[[Path], Any], mode: int = 0o644) -> Path:
@@ -38,15 +40,18 @@ def write_text(path: Path, text: str, mode: int = 0o644) -> Path:
 
 
 @contextmanager
-def folder_aside(place: Path) -> Iterator[Path]:
+def folder_aside(place: Path, sweep: bool = True) -> Iterator[Path]:
     """An empty folder that takes a place when everything in it is written; after an error nothing stays of it.
 
-    The folder above it is there for scratch files, and goes with them. What killed runs left for the same place is
-    removed first.
+    The folder above it is there for scratch files, and goes with them.
+
+    Args:
+        place: where the folder goes.
+        sweep: remove first what killed runs left for the same place; whoever fills many places sweeps once.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
-    for left in place.parent.glob(f".{glob.escape(place.name)}.*{ENDING}") if fcntl else ():
-        _remove_if_left(left)
+    if sweep:
+        remove_left(place.parent, place.name)
     with tempfile.TemporaryDirectory(prefix=f".{place.name}.", suffix=ENDING, dir=place.parent) as aside, _held(aside):
         folder = Path(aside) / "new"
         folder.mkdir()
@@ -80,6 +85,13 @@ def _held(folder: str | Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def remove_left(folder: Path, name: str = "") -> None:
+    """Remove what killed runs left aside for a place in a folder, or for any; what is being written stays."""
+    for left in folder.glob(f".{glob.escape(name) or '*'}.*{ENDING}") if fcntl else ():
+        if name or time.time() - left.stat().st_mtime > JUST_MADE:
+            _remove_if_left(left)
 
 
 def _remove_if_left(folder: Path) -> None:

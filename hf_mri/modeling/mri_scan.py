@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from .mri_addresses import fetched, is_address
 from .mri_scan_archive import unpack_zip
 from .mri_scan_arrays import check_spacing, read_array
 from .mri_scan_claims import ANY_SIZE, Limits
@@ -88,9 +89,9 @@ def read_scan(
     """Read one scan from whatever holds it.
 
     Args:
-        source: a file (PNG, JPEG, TIFF, NIfTI, DICOM, zip), a folder, a list of files or slices in the caller's order,
-            a mapping of channel names to any of these, an array (H, W), (H, W, C), (S, H, W) or (S, H, W, C), or a
-            PIL image.
+        source: a file (PNG, JPEG, TIFF, NIfTI, DICOM, zip), a folder, either at an address that fsspec knows (`s3://…`,
+            `hf://…`), a list of files or slices in the caller's order, a mapping of channel names to any of these, an
+            array (H, W), (H, W, C), (S, H, W) or (S, H, W, C), or a PIL image.
         num_channels: channels of the model, which settle what a 3-D array means.
         spacing: millimeters between rows, columns and (optionally) slices, where the files do not say.
         orientation: how volumes with a known position are turned: "LPS" (columns to the left, rows to posterior,
@@ -120,6 +121,9 @@ def _read_any(source: Any, wish: _Wish) -> Scan:
         return source
     if isinstance(source, Mapping):
         return _read_channels(source, wish)
+    if is_address(source):
+        with fetched(source) as local:
+            return replace(_read_path(local, wish), files=())
     if isinstance(source, str | Path):
         return _read_path(Path(source), wish)
     if isinstance(source, Image.Image):

@@ -1,5 +1,6 @@
 """Read one scan or thousands, and write what is asked for of each, whole or not at all."""
 
+import json
 import logging
 import os
 from collections import deque
@@ -8,17 +9,22 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from transformers.utils.logging import disable_progress_bar
 
-from hf_mri.modeling.mri_files import folder_aside
+from hf_mri.modeling.mri_files import write_text
 from hf_mri.modeling.mri_model_folder import find_folder
 from hf_mri.modeling.mri_reader import Reader, best_device
 from hf_mri.modeling.mri_reading import KINDS, Reading
 from hf_mri.modeling.mri_scan_errors import ScanError
-from hf_mri.predict.scan_list import Job, Source, identify_model, plan_jobs, read_record, write_record
+from hf_mri.predict.outputs import RECORD, Output, open_output
+from hf_mri.predict.places import Place
+from hf_mri.predict.scan_list import Job, Source, describe_work, identify_model, plan_jobs
+from hf_mri.predict.summary import Row, describe, describe_failure, write_summary
+from hf_mri.processes import own_share
 from hf_mri.reports.dicom_seg import write_dicom_seg
 from hf_mri.reports.pictures import draw_montage, write_overlays
 from hf_mri.reports.reading_page import write_html
@@ -33,17 +39,27 @@ WRITERS = 2  # threads that write while the model runs
 
 @dataclass
 class Outcome:
-    """What became of the scans of a run."""
+    """What became of the scans of a run, or of this process's share of them.
 
-    read: list[Path] = field(default_factory=list)
-    skipped: list[Path] = field(default_factory=list)
+    Attributes:
+        read: Folders of the scans that were read.
+        skipped: Folders of those that were read before.
+        failed: Why others could not be read, by name.
+        summary: The table about all scans; None while other processes are still reading.
+        rows: What stands in it.
+    """
+
+    read: list[Place] = field(default_factory=list)
+    skipped: list[Place] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    summary: Place | None = None
+    rows: list[Row] = field(default_factory=list)
 
 
 def predict(
     sources: Sequence[Source],
     model: str,
-    output: Path,
+    output: Place,
     only: Iterable[str] | None = None,
     engine: str = "auto",
     batch_size: int = 16,
@@ -53,12 +69,14 @@ def predict(
     name: str | None = None,
     reader: Reader | None = None,
 ) -> Outcome:
-    """Read scans and write `output/SCAN/…`.
+    """Read scans and write `output/SCAN/…`, and `output/summary.parquet` with a row a scan.
 
     A scan that was read before, unchanged, by the same model with the same settings, is not read again. A scan that
-    fails is reported, and the others go on. Under `accelerate launch` each process takes its share.
+    fails is reported, and the others go on. Of several processes (accelerate, torchrun, SLURM) each takes a share.
 
     Args:
+        sources: Paths or addresses, or one of these a channel.
+        output: A folder, or an address.
         only: Of json, masks, nifti, rle, overlays, montage, html, by default all of these; and of dicom-seg.
         engine: What runs the networks: "auto", "torch" or "openvino".
         spacing: Millimeters between rows, columns and slices, where the files do not say.
@@ -76,53 +94,82 @@ def predict(
         "series": repr(series),
         "flips": repr(reader.flips if reader else flips),
     }
-    outcome, todo = Outcome(), []
-    rank, processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    for job in plan_jobs(sources, output, name)[rank::processes]:
-        wanted = _missing_outputs(job, settings, kinds)
+    store, share = open_output(output), own_share()
+    jobs = plan_jobs(sources, store, name)
+    outcome, todo, rows = Outcome(), [], []
+    for job in share.of(jobs):
+        record = store.record(job.name)
+        wanted = _missing_outputs(record, job, settings, kinds)
         if wanted:
             todo.append((job, wanted))
         else:
-            outcome.skipped.append(job.folder)
-    if not todo:
-        return outcome
-    disable_progress_bar()  # of loading weights: this run has its own
-    options = {name: value for name, value in (("spacing", spacing), ("series", series)) if value is not None}
-    reader = reader or Reader.from_pretrained(
-        model, device=_own_device(), revision=revision, engine=engine, batch_size=batch_size, flips=flips
-    )
-    output.mkdir(parents=True, exist_ok=True)
-    with _progress_bar() as progress, ThreadPoolExecutor(WRITERS) as pool:
-        bar = progress.add_task("reading", total=len(todo), slices=0)
-        writing: deque[tuple[Job, Reading, Future]] = deque()
+            outcome.skipped.append(store.place(job.name))
+            rows.append((record or {}).get("summary") or {"scan": job.name, "status": "read"})
+    if todo:
+        options = {name: value for name, value in (("spacing", spacing), ("series", series)) if value is not None}
+        disable_progress_bar()  # of loading weights: this run has its own
+        reader = reader or Reader.from_pretrained(
+            model, device=_own_device(), revision=revision, engine=engine, batch_size=batch_size, flips=flips
+        )
+        with _progress_bar(shown=share.rank == 0) as progress:
+            rows += _read_all(reader, todo, store, settings, options, outcome, progress, renamed=name is not None)
+    if written := write_summary(store, jobs, rows, share):
+        outcome.summary, outcome.rows = written
+    return outcome
 
-        def collect(job: Job, reading: Reading, future: Future) -> None:
-            try:
-                outcome.read.append(future.result())
-            except (ValueError, OSError, ImportError) as error:
-                _report(progress, outcome, job, error)
-            progress.update(bar, advance=1, slices=progress.tasks[bar].fields["slices"] + len(reading.probability))
 
+def _read_all(
+    reader: Reader,
+    todo: Sequence[tuple[Job, list[str]]],
+    store: Output,
+    settings: dict[str, str],
+    options: dict[str, Any],
+    outcome: Outcome,
+    progress: Progress,
+    renamed: bool,
+) -> list[Row]:
+    """Read scans one after another, while threads write those before; a row a scan."""
+    rows: list[Row] = []
+    bar = progress.add_task("reading", total=len(todo), slices=0)
+    writing: deque[tuple[Job, int, Future]] = deque()
+
+    def fail(job: Job, error: Exception) -> None:
+        message = " ".join(str(error).split()) or type(error).__name__
+        outcome.failed[job.name] = message
+        rows.append(describe_failure(job.name, getattr(error, "explanation", message)))
+        # One line, which no terminal's width breaks.
+        progress.console.print(f"hf-mri: {message}", markup=False, highlight=False, soft_wrap=True)
+
+    def collect(job: Job, slices: int, future: Future) -> None:
+        try:
+            rows.append(future.result())
+            outcome.read.append(store.place(job.name))
+        except (ValueError, OSError, ImportError) as error:
+            fail(job, error)
+        progress.update(bar, advance=1, slices=progress.tasks[bar].fields["slices"] + slices)
+
+    with ThreadPoolExecutor(WRITERS) as pool:
         readings = reader.batch([job.source for job, _ in todo], errors="yield", **options)
         for (job, wanted), reading in zip(todo, readings, strict=True):
             if isinstance(reading, ScanError):
-                _report(progress, outcome, job, reading)
+                fail(job, reading)
                 progress.advance(bar)
                 continue
-            if name is not None:
-                reading = replace(reading, source=job.folder.name)
-            writing.append((job, reading, pool.submit(write_reading, job, reading, wanted, settings)))
+            if renamed:
+                reading = replace(reading, source=job.name)
+            future = pool.submit(write_reading, store, job, reading, wanted, settings)
+            writing.append((job, len(reading.probability), future))
             while len(writing) > WRITERS:  # bounds the readings in memory
                 collect(*writing.popleft())
         while writing:
             collect(*writing.popleft())
-    return outcome
+    return rows
 
 
-def write_reading(job: Job, reading: Reading, kinds: Iterable[str], settings: dict[str, str]) -> Path:
-    """Write a reading into a folder aside, which then takes its place."""
-    kinds = list(kinds)
-    with folder_aside(job.folder) as aside:
+def write_reading(store: Output, job: Job, reading: Reading, kinds: Iterable[str], settings: dict[str, str]) -> Row:
+    """Write a reading into a folder aside, which then takes its place; return its row of the summary."""
+    kinds, row = list(kinds), describe(job.name, reading)
+    with store.fill(job.name, begun=describe_work(job, settings, [], {})) as aside:
         if "overlays" in kinds:
             write_overlays(reading, aside / "overlays")
         if "montage" in kinds:
@@ -132,8 +179,8 @@ def write_reading(job: Job, reading: Reading, kinds: Iterable[str], settings: di
         if DICOM_SEG in kinds:
             write_dicom_seg(reading, aside)
         reading.save(aside, only=[kind for kind in kinds if kind in KINDS])
-        write_record(aside, job, settings, kinds)
-    return job.folder
+        write_text(aside / RECORD, json.dumps(describe_work(job, settings, kinds, row)))
+    return row
 
 
 def _check_kinds(only: Iterable[str] | None) -> list[str]:
@@ -158,10 +205,9 @@ def _find_revision(model: str) -> str | None:
     return None if Path(model).is_dir() else find_folder(model).name
 
 
-def _missing_outputs(job: Job, settings: dict[str, str], kinds: list[str]) -> list[str]:
+def _missing_outputs(record: dict[str, Any] | None, job: Job, settings: dict[str, str], kinds: list[str]) -> list[str]:
     """What to write for a scan: nothing where all is there; what is there of the same reading is kept."""
-    record = read_record(job.folder)
-    if record is None or record["scan"] != job.scan or record["settings"] != settings:
+    if record is None or record["scan"] != job.scan or record["settings"] != settings or not record["outputs"]:
         return kinds
     if set(kinds) <= set(record["outputs"]):
         return []
@@ -174,7 +220,7 @@ def _own_device() -> str:
     return f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" and "LOCAL_RANK" in os.environ else device
 
 
-def _progress_bar() -> Progress:
+def _progress_bar(shown: bool) -> Progress:
     console = Console(stderr=True)
     columns = (
         BarColumn(),
@@ -182,11 +228,4 @@ def _progress_bar() -> Progress:
         TextColumn("scans, {task.fields[slices]} slices"),
         TimeRemainingColumn(),
     )
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-
-
-def _report(progress: Progress, outcome: Outcome, job: Job, error: Exception) -> None:
-    """Say in one line, which no terminal's width breaks, why a scan failed."""
-    message = " ".join(str(error).split()) or type(error).__name__
-    outcome.failed[job.folder.name] = message
-    progress.console.print(f"hf-mri: {message}", markup=False, highlight=False, soft_wrap=True)
+    return Progress(*columns, console=console, transient=True, disable=not (shown and console.is_terminal))

@@ -1,48 +1,52 @@
 """Which scans to read, what to call them, and which are done already."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from glob import glob, has_magic
+from functools import cached_property
 from itertools import count
-from os.path import abspath
 from pathlib import Path
+from typing import Any
 
 from hf_mri.modeling.mri_scan_files import ENDINGS
+from hf_mri.predict.outputs import Output
+from hf_mri.predict.places import Place, as_place, exists, expand, list_files, locate, name_of_place, parent_name
 
-RECORD = ".predict.json"
-
-Source = Path | dict[str, Path]
+Source = Place | dict[str, Place]
 
 
 @dataclass(frozen=True)
 class Job:
-    """A scan and where its reading goes.
+    """A scan and what its outputs call it.
 
     Attributes:
         source: A file, a folder, or one file a channel.
-        folder: Gets the outputs; its name is the scan's.
-        scan: Hash of what the source is, so that a changed file is read anew.
+        name: Of the folder that gets the outputs.
+        place: Hash of where the source is; no path is written beside readings.
     """
 
     source: Source
-    folder: Path
-    scan: str
+    name: str
+    place: str
+
+    @cached_property
+    def scan(self) -> str:
+        """Hash of what the source is, so that a changed file is read anew."""
+        return identify(self.source)
 
 
-def find_scans(patterns: Iterable[str], list_file: Path | None = None) -> list[Path]:
-    """Expand globs and a file with one path (or glob) a line, in order, each scan once."""
+def find_scans(patterns: Iterable[str], list_file: Path | None = None) -> list[Place]:
+    """Expand globs and a file with one path, address or glob a line, in order, each scan once."""
     lines = list(patterns)
     if list_file is not None:
         text = list_file.read_text(encoding="utf-8")
         lines += [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    found: dict[Path, None] = {}
+    found: dict[Place, None] = {}
     for line in lines:
-        matches = sorted(glob(line, recursive=True)) if has_magic(line) and not Path(line).exists() else [line]
+        matches = expand(line)
         if not matches:
             raise ValueError(f"{line}: matches no file or folder")
-        found.update(dict.fromkeys(map(Path, matches)))
+        found.update(dict.fromkeys(matches))
     if not found:
         raise ValueError("no scan given: name files or folders, or a --list with one a line")
     return list(found)
@@ -50,12 +54,12 @@ def find_scans(patterns: Iterable[str], list_file: Path | None = None) -> list[P
 
 def check_some_exist(sources: Sequence[Source]) -> None:
     """Refuse a run in which no scan is where it was said to be; of many, one that is missing is reported later."""
-    paths = [path for source in sources for path in (source.values() if isinstance(source, dict) else [source])]
-    if not any(path.exists() for path in paths):
-        raise ValueError(f"{paths[0]}: no such file or folder; check the path")
+    places = [place for source in sources for place in _places(source)]
+    if not any(exists(place) for place in places):
+        raise ValueError(f"{places[0]}: no such file or folder; check the path")
 
 
-def parse_channels(pairs: Sequence[str]) -> dict[str, Path]:
+def parse_channels(pairs: Sequence[str]) -> dict[str, Place]:
     """Read `name=file` pairs, in the order of the model's channels."""
     channels = {}
     for pair in pairs:
@@ -64,37 +68,40 @@ def parse_channels(pairs: Sequence[str]) -> dict[str, Path]:
             raise ValueError(f"--channels {pair!r}: write name=file for each channel, as flair=scan_flair.nii.gz")
         if name in channels:
             raise ValueError(f"--channels: {name!r} is given twice")
-        channels[name] = Path(path)
+        channels[name] = as_place(path)
     return channels
 
 
-def plan_jobs(sources: Sequence[Source], output: Path, name: str | None = None) -> list[Job]:
-    """Give each scan a folder of its own: two scans of one name never share it, in this run or an earlier one.
+def plan_jobs(sources: Sequence[Source], output: Output, name: str | None = None) -> list[Job]:
+    """Give each scan a name of its own: two scans of one name never share a folder, in this run or an earlier one.
+
+    Every process of a run plans the same.
 
     Args:
         name: In the place of the scans' own names, which may tell who was scanned.
     """
     if name is not None and (name != Path(name).name or name in ("", ".", "..")):
         raise ValueError(f"--name {name!r}: must be a name without folders")
-    taken: dict[Path, str] = {}
+    taken: set[str] = set()
+    planned: set[str] = set()
     jobs = []
     for source in sources:
-        if _place(source) in taken.values():
+        place = place_of(source)
+        if place in planned:
             continue  # named twice
-        scan, own = identify(source), name or scan_name(source)
-        for candidate in _names(source, own, alone=name is None):
-            folder = output / candidate
-            if (taken.get(folder) or _owner(folder)) in (None, _place(source)):
+        for candidate in _names(source, name or scan_name(source), alone=name is None):
+            if candidate not in taken and _owner(output, candidate) in (None, place):
                 break
-        taken[folder] = _place(source)
-        jobs.append(Job(source, folder, scan))
+        planned.add(place)
+        taken.add(candidate)
+        jobs.append(Job(source, candidate, place))
     return jobs
 
 
 def _names(source: Source, own: str, alone: bool) -> Iterator[str]:
     """What a scan may be called, in turn: p52/images is `p52-images` where `images` is another's."""
     yield own
-    parent = Path(abspath(source)).parent.name if isinstance(source, Path) else ""
+    parent = "" if isinstance(source, dict) else parent_name(source)
     if alone and parent:
         own = f"{parent}-{own}"
         yield own
@@ -108,21 +115,21 @@ def scan_name(source: Source) -> str:
         names = [scan_name(path) for path in source.values()]
         same = next((end for end, letters in enumerate(zip(*names, strict=False)) if len(set(letters)) > 1), None)
         return names[0][:same].rstrip("_-. ") or names[0]
-    name = Path(abspath(source)).name  # a link's own name, not its target's
+    name = name_of_place(source)
     for ending in ENDINGS:
         if name.lower().endswith(ending) and len(name) > len(ending):
             return name[: -len(ending)]
     return name or "scan"
 
 
+def place_of(source: Source) -> str:
+    """Hash where a scan is."""
+    return _hash([locate(place) for place in _places(source)])
+
+
 def identify(source: Source) -> str:
     """Hash the places, sizes and times of the files that a scan consists of."""
-    paths = source.values() if isinstance(source, dict) else [source]
-    facts = []
-    for path in paths:
-        files = sorted(path.rglob("*")) if path.is_dir() else [path]
-        facts += [(abspath(file), *_size_and_time(file)) for file in files]
-    return _hash(facts)
+    return _hash([facts for place in _places(source) for facts in list_files(place)])
 
 
 def identify_model(model: str, revision: str | None) -> str:
@@ -131,41 +138,24 @@ def identify_model(model: str, revision: str | None) -> str:
     if not folder.is_dir():
         return _hash((model, revision))
     files = [*folder.glob("*.safetensors"), *folder.glob("*.json"), *folder.glob("graphs/*/*")]
-    return _hash(sorted((file.name, *_size_and_time(file)) for file in files))
+    return _hash(sorted((file.name, *facts[1:]) for file in files for facts in list_files(file)))
 
 
-def read_record(folder: Path) -> dict | None:
-    """What an earlier run wrote of a scan's folder; None where no run finished one there."""
-    try:
-        return json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+def describe_work(job: Job, settings: dict[str, str], kinds: Iterable[str], row: dict[str, Any]) -> dict[str, Any]:
+    """What is noted of a scan's folder: what was read how, what was written, and its row of the summary."""
+    return {"place": job.place, "scan": job.scan, "settings": settings, "outputs": sorted(kinds), "summary": row}
+
+
+def _owner(output: Output, name: str) -> str | None:
+    """Hash of the place of the scan that a folder belongs to; None where the name is free."""
+    if not output.is_taken(name):
         return None
+    found = output.record(name)
+    return found["place"] if found else "not written by predict"
 
 
-def write_record(folder: Path, job: Job, settings: dict[str, str], kinds: Iterable[str]) -> None:
-    """Note what a scan's folder holds; no path is written, only hashes."""
-    record = {"place": _place(job.source), "scan": job.scan, "settings": settings, "outputs": sorted(kinds)}
-    (folder / RECORD).write_text(json.dumps(record), encoding="utf-8")
-
-
-def _owner(folder: Path) -> str | None:
-    """Hash of the place of the scan that a folder belongs to; None where the folder is free."""
-    if not folder.exists():
-        return None
-    record = read_record(folder)
-    return record["place"] if record else "not written by predict"
-
-
-def _place(source: Source) -> str:
-    paths = source.values() if isinstance(source, dict) else [source]
-    return _hash([abspath(path) for path in paths])
-
-
-def _size_and_time(file: Path) -> tuple[int, int]:
-    if not file.is_file():
-        return (0, 0)
-    facts = file.stat()
-    return facts.st_size, facts.st_mtime_ns
+def _places(source: Source) -> list[Place]:
+    return list(source.values()) if isinstance(source, dict) else [source]
 
 
 def _hash(facts: object) -> str:

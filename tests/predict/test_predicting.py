@@ -1,10 +1,14 @@
 """`hf-mri predict`, from files to files."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -54,7 +58,7 @@ def test_a_scan_that_cannot_be_written_leaves_nothing(model, tmp_path, monkeypat
     def fail(*args):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(predict_module, "write_record", fail)  # the last that is written
+    monkeypatch.setattr(predict_module, "write_text", fail)  # the last that is written
     outcome = predict([write_scan(tmp_path / "scan")], str(model), tmp_path / "out")
     assert list(outcome.failed.values()) == ["No space left on device"]
     assert list((tmp_path / "out").iterdir()) == []
@@ -102,17 +106,79 @@ def test_an_interrupted_run_leaves_whole_scans_and_goes_on(model, tmp_path, monk
     outcome = predict(scans, str(model), out, only=["html", "json"])
     assert out / "scan0" in outcome.skipped
     assert out / "scan2" in outcome.read
-    assert sorted(path.name for path in out.iterdir()) == ["scan0", "scan1", "scan2", "scan3"]
+    assert sorted(path.name for path in out.iterdir()) == ["scan0", "scan1", "scan2", "scan3", "summary.parquet"]
 
 
-def test_a_share_of_the_scans_for_each_process(model, tmp_path, monkeypatch):
+def test_a_share_of_the_scans_for_each_process_and_one_table_at_the_end(model, tmp_path, monkeypatch):
     scans = [write_scan(tmp_path / f"scan{number}", number) for number in range(3)]
+    (scans[1] / "slice_1.tif").write_bytes(b"broken")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    names = []
-    for rank in ("0", "1"):
+    outcomes = []
+    for rank in ("1", "0"):
         monkeypatch.setenv("RANK", rank)
-        names.append([path.name for path in predict(scans, str(model), tmp_path / "out", only=["json"]).read])
-    assert names == [["scan0", "scan2"], ["scan1"]]
+        outcomes.append(predict(scans, str(model), tmp_path / "out", only=["json"]))
+    second, first = outcomes
+    assert [path.name for path in first.read] == ["scan0", "scan2"]
+    assert list(second.failed) == ["scan1"]
+    assert second.summary is None, "the other process was still reading"
+    rows = pq.read_table(first.summary).to_pylist()
+    assert [row["finding"] for row in rows] == [row.get("finding") for row in first.rows]
+    assert [(row["scan"], row["status"]) for row in rows] == [
+        ("scan0", "read"),
+        ("scan1", "failed"),
+        ("scan2", "read"),
+    ]
+    assert rows[0]["slices"] == 3
+    assert str(tmp_path) not in str(rows), "a table travels, a machine's folders do not"
+    monkeypatch.delenv("WORLD_SIZE")
+    monkeypatch.delenv("RANK")
+    again = predict(scans, str(model), tmp_path / "out", only=["json"])
+    assert [row["status"] for row in again.rows] == ["read", "failed", "read"]
+
+
+@pytest.mark.parametrize(("rank", "count"), [("2", "2"), ("-1", "2"), ("x", "2")])
+def test_a_launcher_that_counts_wrong_is_told(model, tmp_path, monkeypatch, rank, count):
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setenv("WORLD_SIZE", count)
+    with pytest.raises(ValueError, match=f"RANK={rank} of WORLD_SIZE=2"):
+        predict([write_scan(tmp_path / "scan")], str(model), tmp_path / "out")
+
+
+def start_processes(number, scans, model, out):
+    """Read scans by the command in several processes, which form a session of their own that can be killed."""
+    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={number}", "--master_port=0"]
+    command += ["--rdzv_backend=c10d", "--rdzv_endpoint=127.0.0.1:0", "-m", "hf_mri", "predict", f"{scans}/*"]
+    command += ["--model", str(model), "--output", str(out), "--only", "json,masks"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [2, 4])
+def test_processes_that_are_killed_lose_nothing_and_the_same_command_goes_on(model, tmp_path, number):
+    for index in range(24):
+        write_scan(tmp_path / "scans" / f"scan{index:02d}", index, slices=8)
+    out = tmp_path / "out"
+    killed = start_processes(number, tmp_path / "scans", model, out)
+    while len(done := list(out.glob("scan*/reading.json"))) < 3:
+        assert killed.poll() is None, killed.stderr.read()
+        time.sleep(0.01)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    done = {path: path.stat().st_mtime_ns for path in out.glob("scan*/reading.json")}
+    assert 3 <= len(done) < 24, "killed in the middle"
+    assert all(len(json.loads(path.read_text())["slices"]) == 8 for path in done)
+
+    time.sleep(1.5)  # what was begun a moment ago might still be in work
+    resumed = start_processes(number, tmp_path / "scans", model, out)
+    printed, errors = resumed.communicate(timeout=300)
+    assert resumed.returncode == 0, errors
+    assert {path: path.stat().st_mtime_ns for path in done} == done, "what was read is not read again"
+    assert {path.name for path in out.glob("scan*")} == {f"scan{index:02d}" for index in range(24)}
+    assert "24 scans in all, 0 of them failed" in printed
+    rows = pq.read_table(out / "summary.parquet").to_pylist()
+    assert [row["scan"] for row in rows] == [f"scan{index:02d}" for index in range(24)]
+    assert {row["slices"] for row in rows} == {8}
+    assert not list(out.glob(".*.aside")), "nothing half-written stays"
 
 
 def test_an_unknown_output_is_refused_before_anything_is_read(model, tmp_path):

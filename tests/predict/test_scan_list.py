@@ -1,8 +1,11 @@
 """Which scans are read, and what they are called."""
 
+import json
+
 import pytest
 
-from hf_mri.predict.scan_list import find_scans, parse_channels, plan_jobs, scan_name, write_record
+from hf_mri.predict.outputs import RECORD, LocalOutput
+from hf_mri.predict.scan_list import describe_work, find_scans, parse_channels, plan_jobs, scan_name
 from tests.reports.conftest import write_scan
 
 
@@ -32,18 +35,18 @@ def test_endings_are_dropped_from_names_and_dots_kept(tmp_path):
 def test_two_scans_of_one_name_get_two_folders_in_any_run(tmp_path):
     first, second = (write_scan(tmp_path / place / "scan") for place in ("one", "two"))
     out = tmp_path / "out"
-    jobs = plan_jobs([first, second], out)
-    assert [job.folder.name for job in jobs] == ["scan", "two-scan"]
-    jobs[0].folder.mkdir(parents=True)
-    write_record(jobs[0].folder, jobs[0], {}, ["json"])
-    assert [job.folder.name for job in plan_jobs([second], out)] == ["two-scan"]
-    assert [job.folder.name for job in plan_jobs([first], out)] == ["scan"]
+    jobs = plan_jobs([first, second], LocalOutput(out))
+    assert [job.name for job in jobs] == ["scan", "two-scan"]
+    (out / "scan").mkdir(parents=True)
+    (out / "scan" / RECORD).write_text(json.dumps(describe_work(jobs[0], {}, ["json"], {})))
+    assert [job.name for job in plan_jobs([second], LocalOutput(out))] == ["two-scan"]
+    assert [job.name for job in plan_jobs([first], LocalOutput(out))] == ["scan"]
 
 
 def test_a_folder_that_somebody_else_made_is_left_alone(tmp_path):
     (tmp_path / "out" / "scan").mkdir(parents=True)
-    (job,) = plan_jobs([write_scan(tmp_path / "scan")], tmp_path / "out")
-    assert job.folder.name == f"{tmp_path.name}-scan"
+    (job,) = plan_jobs([write_scan(tmp_path / "scan")], LocalOutput(tmp_path / "out"))
+    assert job.name == f"{tmp_path.name}-scan"
 
 
 def test_channels_are_pairs(tmp_path):
@@ -57,12 +60,12 @@ def test_channels_are_pairs(tmp_path):
 def test_links_are_scans_of_their_own_and_a_scan_named_twice_is_read_once(tmp_path):
     scan = write_scan(tmp_path / "scan")
     (tmp_path / "link").symlink_to(scan)
-    jobs = plan_jobs([scan, tmp_path / "link", tmp_path / "link" / ".." / "scan"], tmp_path / "out")
-    assert [job.folder.name for job in jobs] == ["scan", "link"]
+    jobs = plan_jobs([scan, tmp_path / "link", tmp_path / "link" / ".." / "scan"], LocalOutput(tmp_path / "out"))
+    assert [job.name for job in jobs] == ["scan", "link"]
 
 
 def test_a_given_name_takes_the_place_of_the_scans_own(tmp_path):
     scans = [write_scan(tmp_path / name) for name in ("doe_jane", "doe_john")]
-    assert [job.folder.name for job in plan_jobs(scans, tmp_path / "out", "case")] == ["case", "case-2"]
+    assert [job.name for job in plan_jobs(scans, LocalOutput(tmp_path / "out"), "case")] == ["case", "case-2"]
     with pytest.raises(ValueError, match="--name 'a/b': must be a name without folders"):
-        plan_jobs(scans, tmp_path / "out", "a/b")
+        plan_jobs(scans, LocalOutput(tmp_path / "out"), "a/b")

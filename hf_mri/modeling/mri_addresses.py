@@ -1,0 +1,99 @@
+"""Places that are no path of this machine: `s3://…`, `hf://…`, `memory://…`, whatever fsspec knows.
+
+Every function takes a local path as well and then does nothing special, so that callers need not ask.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .mri_scan_errors import ScanError, in_one_line
+
+
+def is_address(place: Any) -> bool:
+    """Whether a place is an address and no path."""
+    return isinstance(place, str) and "://" in place
+
+
+def name_of_address(address: str) -> str:
+    """The last part of an address: the file's or folder's name."""
+    return address.rstrip("/").rsplit("/", 1)[-1]
+
+
+@contextmanager
+def reaching(address: str) -> Iterator[tuple[Any, str]]:
+    """The file system of an address and the path in it; whatever goes wrong there becomes one line.
+
+    Raises:
+        ScanError: nothing there, no way there, or no permission.
+    """
+    from fsspec.core import url_to_fs  # only who has addresses waits for it
+
+    try:
+        yield url_to_fs(address)
+    except ScanError:
+        raise
+    except FileNotFoundError as error:
+        raise ScanError(address, "no such file or folder", "check the address") from error
+    except ImportError as error:  # fsspec says which package the protocol needs
+        raise ScanError(address, str(error)) from error
+    except ValueError as error:
+        raise ScanError(address, f"is no address that can be read ({error})", "check its protocol") from error
+    except Exception as error:
+        raise ScanError(address, f"cannot be reached ({in_one_line(str(error) or type(error).__name__)})") from error
+
+
+@contextmanager
+def fetched(place: str | Path) -> Iterator[Path]:
+    """What lies at an address as a local file or folder of the same name, for as long as it is looked at."""
+    if not is_address(place):
+        yield Path(place)
+        return
+    with tempfile.TemporaryDirectory(prefix="hf_mri_fetch_") as folder:
+        local = Path(folder) / (name_of_address(str(place)) or "scan")
+        fetch(str(place), local)
+        yield local
+
+
+def fetch(address: str, local: Path) -> None:
+    """Copy a file, or a folder with everything below it."""
+    with reaching(address) as (store, path):
+        if not store.isdir(path):
+            store.get_file(path, str(local))
+            return
+        files = store.find(path)
+        places = [local / file[len(path.rstrip("/")) + 1 :] for file in files]
+        for parent in {local, *(place.parent for place in places)}:
+            if not parent.resolve().is_relative_to(local.resolve()):
+                raise ScanError(address, "holds a name that leads out of its folder")
+            parent.mkdir(parents=True, exist_ok=True)
+        store.get(files, [str(place) for place in places])
+
+
+@contextmanager
+def delivered(place: str | Path) -> Iterator[Path]:
+    """A local folder whose files go to the address when all of them are written; after an error none goes."""
+    if not is_address(place):
+        yield Path(place)
+        return
+    with tempfile.TemporaryDirectory(prefix="hf_mri_deliver_") as folder:
+        local = Path(folder) / (name_of_address(str(place)) or "out")
+        local.mkdir()
+        yield local
+        deliver(local, str(place))
+
+
+def deliver(local: Path, address: str, last: str = "") -> None:
+    """Copy the files of a folder to an address; the `last` one tells that the others are there."""
+    files = sorted(
+        (file for file in local.rglob("*") if file.is_file()), key=lambda file: (file == local / last, file)
+    )
+    with reaching(address) as (store, path):
+        for file in files:
+            goal = f"{path.rstrip('/')}/{file.relative_to(local).as_posix()}"
+            store.makedirs(goal.rsplit("/", 1)[0], exist_ok=True)
+            store.put_file(str(file), goal)
