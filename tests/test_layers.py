@@ -19,6 +19,7 @@ LAYERS = (
     {"evaluation"},
     {"data"},
     {"tasks"},
+    {"storage"},
     {"modeling"},
 )
 HEIGHT = {folder: len(LAYERS) - number for number, layer in enumerate(LAYERS) for folder in layer}

@@ -23,8 +23,10 @@ def register(app: typer.Typer) -> None:
 
 def import_command(
     layout: Annotated[str, LAYOUT],
-    source: Annotated[Path, typer.Argument(help="The folder, zip or table as it was downloaded.")],
-    dest: Annotated[Path, typer.Argument(help="The new data set's folder, ready for load_dataset and for the Hub.")],
+    source: Annotated[str, typer.Argument(help="The folder, zip or table as it was downloaded, or its address.")],
+    dest: Annotated[
+        str, typer.Argument(help="The new data set's folder (or address), ready for load_dataset and for the Hub.")
+    ],
     protocol: Annotated[
         str,
         typer.Option(

@@ -17,9 +17,11 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     data: Annotated[
         str,
-        typer.Option(help="An imported data set (folder or Hub name); with --layout a publisher's folder or zip."),
+        typer.Option(
+            help="An imported data set (folder, address or Hub name); with --layout a publisher's folder or zip."
+        ),
     ],
-    output: Annotated[Path, typer.Option(help="Folder that gets metrics.json, report.html and plots.")],
+    output: Annotated[str, typer.Option(help="Folder, or address, that gets metrics.json, report.html and plots.")],
     model: Annotated[str | None, typer.Option(help="Folder of a model, or its name on the Hub.")] = None,
     layout: Annotated[
         str | None,
@@ -48,10 +50,12 @@ def evaluate(
 
     Scans are read as predict reads them. The folder gets metrics.json (every figure), report.html (one page that needs
     nothing else, with the worst cases last) and the plots. Patients that the model was trained on are refused.
+    Several processes (accelerate launch, torchrun, SLURM) share the volumes; the same command goes on after a crash.
     """
     from hf_mri.modeling.mri_model_folder import check_model_name
+    from hf_mri.storage.places import as_place, exists
 
-    if not Path(data).exists() and (layout is not None or data.count("/") != 1):
+    if not exists(as_place(data)) and (layout is not None or data.count("/") != 1):
         raise ValueError(f"{data}: no such file or folder; check the path")
     if model is not None:
         check_model_name(model)
@@ -59,10 +63,13 @@ def evaluate(
     from hf_mri.commands.quiet import hide_loading_bars
     from hf_mri.evaluation.evaluate import evaluate_folds, evaluate_model
     from hf_mri.evaluation.judgment import judge
+    from hf_mri.evaluation.kept_rows import FOLDER
     from hf_mri.evaluation.metrics_file import write_headline
     from hf_mri.evaluation.protocols import STORED_PROTOCOLS
+    from hf_mri.modeling.mri_addresses import delivered
     from hf_mri.reports.evaluation_page import write_report
     from hf_mri.reports.worst_pictures import WorstCases
+    from hf_mri.storage.outputs import open_output
 
     hide_loading_bars()
     worst = WorstCases()
@@ -85,16 +92,22 @@ def evaluate(
                 protocol=protocol,
                 observe=worst.consider,
                 allow_seen=allow_seen,
+                kept_in=output,
                 progress=lambda slices: bar.advance(task, slices),
                 engine=engine,
                 flips=flips,
                 trust_remote_code=trust_remote_code,
             )
-    write_report(metrics, worst.sort(), output)
+    if metrics is None:
+        typer.echo("This process's share is done; the one that finishes last writes the report.")
+        return
+    with delivered(output) as folder:
+        write_report(metrics, worst.sort(), folder)
+    open_output(as_place(output)).remove(FOLDER)
     typer.echo(write_headline(metrics))
     for sentence in judge(metrics):
         typer.echo(sentence)
-    typer.echo(f"{output / 'report.html'}")
+    typer.echo(f"{output.rstrip('/')}/report.html")
 
 
 def compare(

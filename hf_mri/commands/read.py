@@ -56,8 +56,8 @@ def predict(
     torchrun, SLURM) share the scans; the same command goes on after a crash.
     """
     from hf_mri.modeling.mri_model_folder import check_model_name
-    from hf_mri.predict.places import as_place
     from hf_mri.predict.scan_list import check_some_exist, find_scans, parse_channels
+    from hf_mri.storage.places import as_place
 
     sources = list(find_scans(scans or [], list_file)) if scans or list_file or not channels else []
     if channels:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,11 @@ def assign_splits(dataset: str | Path, protocol: str | None = None, seed: int | 
 
 
 def load_rows(
-    dataset: str | Path, split: str | None = None, protocol: str | None = None, seed: int | None = None
+    dataset: str | Path,
+    split: str | None = None,
+    protocol: str | None = None,
+    seed: int | None = None,
+    volumes: Collection[str] | None = None,
 ) -> Iterator[Row]:
     """Read slices one by one, `image` and `mask` as arrays, with their `row` number; memory stays flat.
 
@@ -99,13 +103,14 @@ def load_rows(
         dataset: folder of an imported data set.
         split: `train`, `validation` or `test`; None reads all.
         protocol, seed: see `assign_splits`.
+        volumes: only these; the pictures of others are not decoded. None reads all.
     """
     splits = assign_splits(dataset, protocol, seed)["split"]
     number = 0
     for shard in list_shards(dataset):
         for batch in pq.ParquetFile(shard).iter_batches(batch_size=64):
             for row in batch.to_pylist():
-                if split is None or splits[number] == split:
+                if split in (None, splits[number]) and (volumes is None or row["volume"] in volumes):
                     yield row | {
                         "image": decode_picture(row["image"]["bytes"]),
                         "mask": decode_picture(row["mask"]["bytes"]),

@@ -27,7 +27,9 @@ from hf_mri.data.parquet_files import build_schema, write_shards
 from hf_mri.data.png import encode_png
 from hf_mri.data.sources import BadFile, Row, Source, Volume, open_source
 from hf_mri.data.splits import FOLDS, SPLITS, check_protocol, make_folds, split_patients
+from hf_mri.modeling.mri_addresses import delivered
 from hf_mri.modeling.mri_files import folder_aside
+from hf_mri.storage.places import Place, as_place, exists, join
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +54,8 @@ def import_dataset(
 
     Args:
         layout: one of `hf_mri.data.datasets_table.LAYOUTS`.
-        source: the folder, zip or table as the publisher ships it.
-        dest: the new folder, a Hub data set repository file for file.
+        source: the folder, zip or table as the publisher ships it, or the address of one.
+        dest: the new folder, a Hub data set repository file for file; or an address that gets the same.
         protocol: the split that the files are stored in, see `split_patients`.
         seed: of the split and of the empty slices that are kept.
         empty: slices without foreground in training: `keep`, `drop`, or the share to keep such as `0.25`.
@@ -66,11 +68,10 @@ def import_dataset(
     Returns:
         What `dataset.json` holds, with `findings` and `bad_files`.
     """
-    dest = Path(dest)
-    _check_dest(dest, overwrite)
     check_protocol(protocol)
     read_share(empty)
-    with folder_aside(dest) as folder:
+    _check_dest(as_place(dest), overwrite)
+    with delivered(dest, last="dataset.json", replace=True) as place, folder_aside(place) as folder:
         (folder / "data").mkdir()
         with open_source(layout, source, **options) as opened:
             for finding in opened.findings:
@@ -163,9 +164,7 @@ def _fill(spool: Spool, source: Source, skip_bad: bool, workers: int, progress: 
                 row = BadFile(row["file"], f"slice {row['slice']} of {row['volume']} was read already")
             if isinstance(row, BadFile):
                 if not skip_bad:
-                    raise ValueError(
-                        f"{source.shown / source.locate(row).path}: {row.reason} (--skip-bad goes on without)"
-                    )
+                    raise ValueError(f"{source.name(row)}: {row.reason} (--skip-bad goes on without)")
                 spool.bad_files.append(source.locate(row))
                 continue
             seen.add((row["volume"], row["slice"]))
@@ -263,11 +262,11 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _check_dest(dest: Path, overwrite: bool) -> None:
+def _check_dest(dest: Place, overwrite: bool) -> None:
     """Refuse to write into a folder that holds something, unless it is a data set that may be replaced."""
-    if not dest.exists() or (dest.is_dir() and not any(dest.iterdir())):
+    if not exists(dest) or (isinstance(dest, Path) and dest.is_dir() and not any(dest.iterdir())):
         return
     if not overwrite:
         raise ValueError(f"{dest}: is there already; give --overwrite, or another folder")
-    if not (dest / "dataset.json").exists():
+    if not exists(join(dest, "dataset.json")):
         raise ValueError(f"{dest}: is not a data set that was imported before, so it is not overwritten")

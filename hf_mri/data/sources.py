@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hf_mri.data.datasets_table import LAYOUTS, OVERLAPPING, DatasetEntry, get_dataset_entry
+from hf_mri.modeling.mri_addresses import fetched
 from hf_mri.modeling.mri_scan_archive import unpack_zip
 from hf_mri.modeling.mri_scan_errors import ScanError
 
@@ -28,7 +29,7 @@ class BadFile(NamedTuple):
 
 
 class Volume(NamedTuple):
-    """One unit of reading: the slices of a 3-D image, read when asked for."""
+    """One unit of reading: the slices of a 3-D image, read when asked for; its rows carry its name as `volume`."""
 
     name: str
     read: Callable[[], Iterator[Row | BadFile]]
@@ -42,11 +43,15 @@ class Source(NamedTuple):
     volumes: list[Volume]
     findings: list[str]
     root: Path = Path()  # where the files lie
-    shown: Path = Path()  # what the user calls it: the same, or the zip that was unpacked
+    shown: str = ""  # what the user calls it: the same, the zip that was unpacked, or the address it came from
 
     def locate(self, bad: BadFile) -> BadFile:
         """The same bad file, named from the source's root: a report travels, a machine's folders don't."""
         return bad._replace(path=os.path.relpath(bad.path, self.root if self.root.is_dir() else self.root.parent))
+
+    def name(self, bad: BadFile) -> str:
+        """A bad file's place as the user knows it."""
+        return f"{self.shown}/{self.locate(bad).path}"
 
 
 def make_row(
@@ -92,29 +97,32 @@ def split_mask(mask: np.ndarray, entry: DatasetEntry) -> dict[str, np.ndarray]:
 def open_source(layout: str, source: str | Path, **options: Any) -> Iterator[Source]:
     """Look through a publisher's folder, or a zip of it, which is unpacked aside while the source is open.
 
+    What lies at an address is fetched for as long.
+
     Raises:
         ValueError: unknown layout.
         ScanError: no such folder, or nothing in it that the layout knows; in a zip the path is that of the zip's file.
     """
     if layout not in LAYOUTS:
         raise ValueError(f"no layout is called {layout!r}; there are: {', '.join(LAYOUTS)}")
-    source = Path(source)
-    if not source.exists():
-        raise ScanError(source, "no such file or folder")
     reader = import_module(f"hf_mri.data.layouts.{layout.replace('-', '_')}")
     with contextlib.ExitStack() as stack:
-        root = source
-        if source.is_file() and source.suffix.lower() == ".zip":
+        given = root = stack.enter_context(fetched(source))
+        if not given.exists():
+            raise ScanError(source, "no such file or folder")
+        if given.is_file() and given.suffix.lower() == ".zip":
             root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hf_mri_unzip_")))
-            unpack_zip(source, root)
+            unpack_zip(given, root)
         try:
             found = reader.find_volumes(root, get_dataset_entry(_name_of(layout, root)), **options)
         except ScanError as error:
-            if root == source:
+            if root == Path(source):
                 raise
             # The place aside says nothing to the user.
-            raise error.named(source / os.path.relpath(error.path, root)) from error
-        yield found._replace(root=root, shown=source if root.is_dir() else source.parent)
+            inside = os.path.relpath(error.path, root)
+            raise error.named(str(source) if inside == "." else f"{str(source).rstrip('/')}/{inside}") from error
+        shown = str(source).rstrip("/") if root.is_dir() else str(source).rstrip("/").rpartition("/")[0] or "."
+        yield found._replace(root=root, shown=shown)
 
 
 def _name_of(layout: str, source: Path) -> str:
@@ -135,5 +143,5 @@ def iterate_rows(layout: str, source: str | Path, **options: Any) -> Iterator[Ro
         for volume in opened.volumes:
             for row in volume.read():
                 if isinstance(row, BadFile):
-                    raise ScanError(opened.shown / opened.locate(row).path, row.reason)
+                    raise ScanError(opened.name(row), row.reason)
                 yield row

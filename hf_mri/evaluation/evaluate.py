@@ -1,12 +1,14 @@
 """Evaluation: a model over a data set, a run's stored predictions, or any cases; one computation behind all three."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from hf_mri.evaluation.cases import Case, CaseRow, reduce_case
 from hf_mri.evaluation.contracts import Metrics
+from hf_mri.evaluation.kept_rows import Collected, KeptRows
 from hf_mri.evaluation.protocols import (
     BUDA_NOTE,
     BUDA_THRESHOLDS,
@@ -15,7 +17,7 @@ from hf_mri.evaluation.protocols import (
     prepare_like_buda,
     score_like_buda,
 )
-from hf_mri.evaluation.read_cases import Stopwatch, describe_engine, describe_model, read_cases
+from hf_mri.evaluation.read_cases import Stopwatch, describe_engine, describe_model, identify_reader, read_cases
 from hf_mri.evaluation.stored_predictions import load_cases
 from hf_mri.evaluation.summary import summarize_rows
 from hf_mri.evaluation.threshold_table import tabulate_case
@@ -23,6 +25,10 @@ from hf_mri.evaluation.thresholds import apply_thresholds, choose_from_tables
 from hf_mri.evaluation.training_overlap import SeenCheck, read_training
 from hf_mri.evaluation.trust import estimate_out_of_fold
 from hf_mri.evaluation.truth_volumes import TruthVolume, open_volumes
+from hf_mri.evaluation.worst import choose_worst
+from hf_mri.storage.outputs import open_output
+from hf_mri.storage.places import as_place
+from hf_mri.storage.processes import own_share
 
 Progress = Callable[[int], None]
 Observer = Callable[[Case, CaseRow], None]  # sees each volume with its scores, as the pictures of the worst ones need
@@ -56,8 +62,9 @@ def evaluate_model(
     observe: Observer | None = None,
     allow_seen: bool = False,
     progress: Progress | None = None,
+    kept_in: str | Path | None = None,
     **reader_options: Any,
-) -> Metrics:
+) -> Metrics | None:
     """Read every volume of a data set as `predict` would, and judge the readings.
 
     Args:
@@ -66,10 +73,16 @@ def evaluate_model(
         layout: one of `hf_mri.data.datasets_table.LAYOUTS`.
         split: of a data set.
         protocol: `patients`, `slices-leaky` or `buda`.
-        observe: called with each volume and its scores, such as `hf_mri.reports.WorstCases().consider`.
+        observe: called with each volume and its scores, such as `hf_mri.reports.WorstCases().consider`. Of volumes
+            that an earlier run or another process read, only the lowest are shown to it.
         allow_seen: mark patients that the model was trained on instead of failing.
         progress: called with the number of slices after each portion.
+        kept_in: folder or address that keeps each volume's scores until all are there, so that a killed run goes on,
+            and several processes (accelerate, torchrun, SLURM) share the volumes.
         **reader_options: of `Reader.from_pretrained`: engine, precision, device, flips, trust_remote_code.
+
+    Returns:
+        What metrics.json holds; None where other processes are still reading.
 
     Raises:
         ValueError: unknown protocol, nothing to read, or a patient that the model has seen.
@@ -88,27 +101,45 @@ def evaluate_model(
         notes.append(
             "The model does not say whom it was trained on: nobody can tell whether these patients are new to it."
         )
-    clock = Stopwatch()
     stored = protocol if protocol == "slices-leaky" else None
     with open_volumes(data, layout, split, stored) as source:
-        notes += source.findings
-        prepare = prepare_like_buda if protocol == "buda" else lambda volume: volume
-        volumes = map(prepare, _checked(source.volumes, seen))
-        cases = read_cases(reader, volumes, clock, finish=score_like_buda if protocol == "buda" else None)
-        rows = []
-        for case in cases:
-            rows.append(_reduce(case, observe))
+        kept = None
+        if kept_in is not None:
+            settings = (identify_reader(reader), source.data, split, protocol)
+            kept = KeptRows(open_output(as_place(kept_in)), settings, source.names, own_share())
+
+        def judge(names: Collection[str], clock: Stopwatch) -> Iterator[CaseRow]:
+            prepare = prepare_like_buda if protocol == "buda" else lambda volume: volume
+            volumes = map(prepare, _checked(source.read(names), seen))
+            for case in read_cases(reader, volumes, clock, finish=score_like_buda if protocol == "buda" else None):
+                yield _reduce(case, observe)
+
+        clock, rows = Stopwatch(), []
+        for row in judge(source.names if kept is None else kept.missing(), clock):
+            rows.append(row)
+            if kept is not None:
+                kept.add(row, seen.found.get(row.volume))
             if progress:
-                progress(len(case.probability))
+                progress(len(row.truth))
+        collected = Collected(rows, seen.found, clock, sum(len(row.truth) for row in rows))
+        if kept is not None:
+            kept.note_time(collected)
+            if (everything := kept.collect()) is None:
+                return None
+            unobserved = choose_worst(everything.rows) - {row.volume for row in rows}
+            if observe and unobserved:
+                deque(judge(unobserved, Stopwatch()), maxlen=0)
+            collected = everything
+            seen.found = collected.seen
         return summarize_rows(
-            rows,
+            collected.rows,
             protocol=protocol,
             data=source.data,
             model=describe_model(reader),
-            engine=describe_engine(reader, clock.seconds, sum(len(row.truth) for row in rows)),
-            seconds_without_gate=clock.seconds_without,
+            engine=describe_engine(reader, collected.clock.seconds, collected.slices),
+            seconds_without_gate=collected.clock.seconds_without,
             seen=seen.report(),
-            notes=notes,
+            notes=notes + source.findings,
             classes=source.entry.slice_labels,
         )
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from hf_mri.evaluation.cases import Case
 from hf_mri.evaluation.truth_volumes import TruthVolume
+from hf_mri.modeling.mri_model_folder import WEIGHTS, hash_weights
 from hf_mri.modeling.mri_reading_decisions import slice_probability
 from hf_mri.modeling.mri_trust_masks import describe_evidence
 
@@ -113,6 +114,13 @@ def describe_model(reader: Any) -> dict[str, Any]:
     return described
 
 
+def identify_reader(reader: Any) -> tuple[Any, ...]:
+    """What makes a reader's answers: its weights and its settings."""
+    name = reader.config.name_or_path
+    weights = hash_weights(name) if name and (Path(name) / WEIGHTS).is_file() else (name, reader.revision)
+    return weights, reader.thresholds, reader.engine.name, reader.engine.precision, reader.flips
+
+
 def describe_engine(reader: Any, seconds: float, slices: int) -> dict[str, Any]:
     import torch
 
@@ -123,5 +131,5 @@ def describe_engine(reader: Any, seconds: float, slices: int) -> dict[str, Any]:
         **({"flips": True} if reader.flips else {}),
         "threads": torch.get_num_threads(),
         "seconds": seconds,
-        "slices_per_second": slices / seconds,
+        "slices_per_second": slices / seconds if seconds else 0.0,  # a killed run takes its time with it
     }

@@ -2,13 +2,20 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hf_mri.data.hashes import hash_pixels
 from hf_mri.evaluation.truth_volumes import TruthVolume
 
 # Validation patients chose the weights and thresholds: figures on them flatter as well.
 SEEN_SPLITS = ("train", "validation")
+
+
+class Seen(NamedTuple):
+    """What of a volume the model has seen."""
+
+    patient: str
+    images: int
 
 
 class SeenCheck:
@@ -21,8 +28,7 @@ class SeenCheck:
         self.known = {str(patient): split for split in SEEN_SPLITS for patient in by_split.get(split, [])}
         self.hashes = set(training.get("image_hashes") or [])
         self.allowed = allowed
-        self.patients: set[str] = set()
-        self.images = 0
+        self.found: dict[str, Seen] = {}  # by volume
 
     def check(self, volume: TruthVolume) -> None:
         """Note whether a volume was seen.
@@ -45,14 +51,14 @@ class SeenCheck:
                 f"patient {volume.patient} {how}: figures on it are no measure of quality; "
                 "evaluate on other patients, or give --allow-seen to have the figures marked as seen in training"
             )
-        self.patients.add(volume.patient)
-        self.images += images
+        self.found[volume.volume] = Seen(volume.patient, images)
 
     def report(self) -> dict[str, Any] | None:
         """What metrics.json says in `seen_in_training`; None where nothing was seen."""
-        if not self.patients:
+        if not self.found:
             return None
-        return {"patients": sorted(self.patients), "images": self.images}
+        found = self.found.values()
+        return {"patients": sorted({seen.patient for seen in found}), "images": sum(seen.images for seen in found)}
 
 
 def read_training(model: str | Path, revision: str | None = None) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
 """Volumes with their truth, one at a time, from an imported data set or a publisher's folder."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 from hf_mri.data.dataset_folder import assign_splits, load_rows, read_entry, read_summary
 from hf_mri.data.datasets_table import LAYOUTS, DatasetEntry
 from hf_mri.data.sources import BadFile, Row, open_source, split_mask
+from hf_mri.modeling.mri_addresses import fetched, is_address
 
 # Columns that every row has or that say where a slice lies; all others may part the patients in a breakdown.
 PLACE_COLUMNS = {
@@ -34,12 +35,18 @@ class TruthVolume:
 
 @dataclass
 class TruthSource:
-    """What is evaluated: facts for metrics.json and an iterator over its volumes."""
+    """What is evaluated: facts for metrics.json, its volumes by name, and how to read some of them."""
 
     entry: DatasetEntry
     data: dict[str, Any]
     findings: list[str]
-    volumes: Iterator[TruthVolume]
+    names: list[str]
+    read: Callable[[Collection[str]], Iterator[TruthVolume]]
+
+    @property
+    def volumes(self) -> Iterator[TruthVolume]:
+        """All of them."""
+        return self.read(self.names)
 
 
 @contextmanager
@@ -59,19 +66,34 @@ def open_volumes(
     """
     if layout is not None:
         with open_source(layout, data) as source:
-            rows = (row for volume in source.volumes for row in volume.read())
+            units = {volume.name: volume for volume in source.volumes}
             facts = {"name": source.entry.name, "split": "all"}
-            yield TruthSource(source.entry, facts, source.findings, _stack_volumes(rows, source.entry))
+
+            def read_units(names: Collection[str]) -> Iterator[TruthVolume]:
+                wanted = set(names)
+                rows = (row for name, unit in units.items() if name in wanted for row in unit.read())
+                return _stack_volumes(rows, source.entry)
+
+            yield TruthSource(source.entry, facts, source.findings, list(units), read_units)
         return
-    folder = find_dataset(data)
+    with fetched(data) if is_address(data) else nullcontext(find_dataset(data)) as folder:
+        yield _open_split(folder, data, split, protocol)
+
+
+def _open_split(folder: Path, data: str | Path, split: str, protocol: str | None) -> TruthSource:
+    """One split of an imported data set."""
     summary, entry = read_summary(folder), read_entry(folder)
     facts = {"name": entry.name, "split": split}
     if summary.get("fingerprint"):
         facts["fingerprint"] = summary["fingerprint"]
-    splits = assign_splits(folder, protocol)["split"].unique()
-    if split not in splits:
+    rows = assign_splits(folder, protocol)
+    if split not in (splits := rows["split"].unique()):
         raise ValueError(f"{data}: has no slices in a split {split!r}; there are: {', '.join(splits)}")
-    yield TruthSource(entry, facts, [], _stack_volumes(load_rows(folder, split, protocol), entry))
+
+    def read(names: Collection[str]) -> Iterator[TruthVolume]:
+        return _stack_volumes(load_rows(folder, split, protocol, volumes=set(names)), entry)
+
+    return TruthSource(entry, facts, [], list(rows[rows["split"] == split]["volume"].unique()), read)
 
 
 def find_dataset(data: str | Path) -> Path:

@@ -9,6 +9,12 @@ from hf_mri.evaluation.scores.pixels import FN, FP, TP
 SHOWN = 6
 
 
+def choose_worst(rows: list[CaseRow], number: int = SHOWN) -> set[str]:
+    """Names of the volumes with the lowest mean Dice; none where nothing is outlined."""
+    outlined = [row for row in rows if row.labels]
+    return {row.volume for row in sorted(outlined, key=lambda row: row.mean_dice)[:number]}
+
+
 def describe_worst(cohort: Cohort, number: int = SHOWN) -> list[dict[str, Any]]:
     """Describe the volumes and labels with the lowest Dice, worst first."""
     found = [(part.volume_dice, row, label) for row in cohort.rows for label, part in row.labels.items()]

@@ -75,25 +75,35 @@ def fetch(address: str, local: Path) -> None:
 
 
 @contextmanager
-def delivered(place: str | Path) -> Iterator[Path]:
-    """A local folder whose files go to the address when all of them are written; after an error none goes."""
+def delivered(place: str | Path, last: str = "", replace: bool = False) -> Iterator[Path]:
+    """A local folder whose files go to the address when all are written; after an error nothing changes there.
+
+    Args:
+        place: An address; a local path is handed through.
+        last: The file that goes last and so tells that the others are there.
+        replace: Afterwards remove everything else that lies there.
+    """
     if not is_address(place):
         yield Path(place)
         return
     with tempfile.TemporaryDirectory(prefix="hf_mri_deliver_") as folder:
         local = Path(folder) / (name_of_address(str(place)) or "out")
-        local.mkdir()
         yield local
-        deliver(local, str(place))
+        sent = deliver(local, str(place), last)
+        with reaching(str(place)) as (store, path):
+            if replace and (others := set(store.find(path)) - sent):
+                store.rm(sorted(others))
 
 
-def deliver(local: Path, address: str, last: str = "") -> None:
-    """Copy the files of a folder to an address; the `last` one tells that the others are there."""
+def deliver(local: Path, address: str, last: str = "") -> set[str]:
+    """Copy the files of a folder to an address, the `last` one last; return where they are in the store."""
     files = sorted(
         (file for file in local.rglob("*") if file.is_file()), key=lambda file: (file == local / last, file)
     )
+    sent = []
     with reaching(address) as (store, path):
         for file in files:
-            goal = f"{path.rstrip('/')}/{file.relative_to(local).as_posix()}"
-            store.makedirs(goal.rsplit("/", 1)[0], exist_ok=True)
-            store.put_file(str(file), goal)
+            sent.append(f"{path.rstrip('/')}/{file.relative_to(local).as_posix()}")
+            store.makedirs(sent[-1].rsplit("/", 1)[0], exist_ok=True)
+            store.put_file(str(file), sent[-1])
+    return set(sent)

@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 from scipy.special import expit
 
+from .mri_addresses import delivered, is_address
 from .mri_contracts import ReadingFacts, SliceFacts
 from .mri_files import folder_aside, replace_file, write_text
 from .mri_reading_decisions import (
@@ -241,11 +242,11 @@ class Reading:
             "regions": regions,
         }
 
-    def save(self, folder: str | Path, only: Iterable[str] | None = None) -> list[Path]:
+    def save(self, folder: str | Path, only: Iterable[str] | None = None) -> list[Path | str]:
         """Write the reading; `reading.json` comes last, so that a folder with one is complete.
 
         Args:
-            folder: gets `reading.json`, `masks/LABEL/0001.png`, `LABEL.nii.gz` and `run_lengths.csv`.
+            folder: or address; gets `reading.json`, `masks/LABEL/0001.png`, `LABEL.nii.gz` and `run_lengths.csv`.
             only: of json, masks, nifti, rle; by default all (NIfTI where nibabel is installed).
 
         Returns:
@@ -257,9 +258,13 @@ class Reading:
         unknown = set(kinds) - set(KINDS)
         if unknown:
             raise ValueError(f"only: unknown {', '.join(sorted(unknown))}; choose among {', '.join(KINDS)}")
+        if is_address(folder):
+            with delivered(folder, last="reading.json") as local:
+                names = [path.relative_to(local).as_posix() for path in self.save(local, kinds)]
+            return [f"{str(folder).rstrip('/')}/{name}" for name in names]
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        written = []
+        written: list[Path | str] = []
         if "masks" in kinds:
             written += self._save_masks(folder)
         if "nifti" in kinds:

@@ -20,14 +20,14 @@ from hf_mri.modeling.mri_model_folder import find_folder
 from hf_mri.modeling.mri_reader import Reader, best_device
 from hf_mri.modeling.mri_reading import KINDS, Reading
 from hf_mri.modeling.mri_scan_errors import ScanError
-from hf_mri.predict.outputs import RECORD, Output, open_output
-from hf_mri.predict.places import Place
 from hf_mri.predict.scan_list import Job, Source, describe_work, identify_model, plan_jobs
 from hf_mri.predict.summary import Row, describe, describe_failure, write_summary
-from hf_mri.processes import own_share
 from hf_mri.reports.dicom_seg import write_dicom_seg
 from hf_mri.reports.pictures import draw_montage, write_overlays
 from hf_mri.reports.reading_page import write_html
+from hf_mri.storage.outputs import RECORD, Output, open_output
+from hf_mri.storage.places import Place
+from hf_mri.storage.processes import own_share
 
 logger = logging.getLogger(__name__)
 

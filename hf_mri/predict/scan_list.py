@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from hf_mri.modeling.mri_scan_files import ENDINGS
-from hf_mri.predict.outputs import Output
-from hf_mri.predict.places import Place, as_place, exists, expand, list_files, locate, name_of_place, parent_name
+from hf_mri.storage.outputs import Output
+from hf_mri.storage.places import Place, as_place, exists, expand, list_files, locate, name_of_place, parent_name
 
 Source = Place | dict[str, Place]
 

@@ -9,11 +9,11 @@ from importlib.util import find_spec
 from typing import Any
 
 from hf_mri.modeling.mri_reading import Reading
-from hf_mri.predict.outputs import Output
-from hf_mri.predict.places import Place
 from hf_mri.predict.scan_list import Job
-from hf_mri.processes import Share
 from hf_mri.reports.headline import write_finding
+from hf_mri.storage.outputs import Output
+from hf_mri.storage.places import Place
+from hf_mri.storage.processes import Share
 from hf_mri.tasks.registry import find_task
 
 logger = logging.getLogger(__name__)

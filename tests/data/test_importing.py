@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import datasets
+import fsspec
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -17,6 +18,7 @@ from hf_mri.data.dataset_folder import assign_splits, load_rows, read_entry, rea
 from hf_mri.data.importing import import_dataset
 from hf_mri.data.phantoms.draw import make_phantom
 from hf_mri.data.sources import iterate_rows
+from hf_mri.modeling.mri_scan_errors import ScanError
 
 COLUMNS = ["image", "mask", "label", "patient", "site", "slice", "volume", "phase", "spacing"]
 
@@ -196,3 +198,22 @@ def test_a_folder_of_images_is_no_data_set_and_is_not_named_as_its_place(tmp_pat
     (tmp_path / "images" / "a.png").touch()
     with pytest.raises(ValueError, match=f"import LAYOUT {tmp_path}/images DEST` and name DEST"):
         read_summary(tmp_path / "images")
+
+
+def test_addresses_are_sources_and_destinations(tmp_path, lgg_source):
+    store = fsspec.filesystem("memory")
+    try:
+        store.put(f"{lgg_source}/", "/shelf/raw/", recursive=True)
+        near = import_dataset("lgg", lgg_source, tmp_path / "near")
+        far = import_dataset("lgg", "memory://shelf/raw", "memory://shelf/set")
+        assert far["fingerprint"] == near["fingerprint"]
+        store.pipe_file("/shelf/set/data/train-00007-of-00008.parquet", b"left by an earlier import")
+        with pytest.raises(ValueError, match=r"memory://shelf/set: is there already; give --overwrite"):
+            import_dataset("lgg", "memory://shelf/raw", "memory://shelf/set")
+        import_dataset("lgg", "memory://shelf/raw", "memory://shelf/set", overwrite=True)
+        files = {path.removeprefix("/shelf/set/") for path in store.find("/shelf/set")}
+        assert files == {str(path.relative_to(tmp_path / "near")) for path in (tmp_path / "near").rglob("*.*")}
+        with pytest.raises(ScanError, match=r"memory://shelf/none: no such file or folder"):
+            import_dataset("lgg", "memory://shelf/none", tmp_path / "other")
+    finally:
+        store.rm("/", recursive=True)

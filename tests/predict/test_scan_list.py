@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from hf_mri.predict.outputs import RECORD, LocalOutput
 from hf_mri.predict.scan_list import describe_work, find_scans, parse_channels, plan_jobs, scan_name
+from hf_mri.storage.outputs import RECORD, LocalOutput
 from tests.reports.conftest import write_scan
 
 

@@ -38,8 +38,15 @@ def find_volumes(source: Path, entry: DatasetEntry) -> Source:
     known = {f"{day}_{path.name[:10]}" for day, paths in days.items() for path in paths}
     lost = len(masks.keys() - known)
     findings = [f"{tables[0].name} lists {lost:,} slices whose image is not there"] if lost else []
-    volumes = [Volume(day, partial(read_day, day, paths, masks, entry)) for day, paths in sorted(days.items())]
+    volumes = [
+        Volume(name_volume(day), partial(read_day, day, paths, masks, entry)) for day, paths in sorted(days.items())
+    ]
     return Source(entry, dict(entry.extra_columns), volumes, findings)
+
+
+def name_volume(day: str) -> str:
+    """case123/day20 of case123_day20."""
+    return day.replace("_", "/", 1)
 
 
 def list_days(source: Path) -> dict[str, list[Path]]:
@@ -100,7 +107,7 @@ def read_day(
             *read,
             patient=day.split("_")[0],
             slice_index=index,
-            volume=day.replace("_", "/", 1),
+            volume=name_volume(day),
             spacing=read_spacing(path),
             file=str(path),
             day=day.split("_")[-1],

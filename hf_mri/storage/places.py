@@ -33,6 +33,11 @@ def locate(place: Place) -> str:
     return str(place).rstrip("/") if is_address(place) else abspath(place)
 
 
+def join(place: Place, name: str) -> Place:
+    """What is called so in a folder."""
+    return f"{str(place).rstrip('/')}/{name}" if is_address(place) else Path(place) / name
+
+
 def exists(place: Place) -> bool:
     """Whether something is there."""
     if not is_address(place):

@@ -1,6 +1,7 @@
 """Where readings go: a folder of this machine, or an address; a folder a scan, whole or not there."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from hf_mri.modeling.mri_addresses import deliver, is_address, reaching
 from hf_mri.modeling.mri_files import folder_aside, remove_left, replace_file
-from hf_mri.predict.places import Place
+from hf_mri.storage.places import Place
 
 RECORD = ".predict.json"  # of what a scan's folder holds
 
@@ -51,6 +52,14 @@ class LocalOutput:
         self.place(name).parent.mkdir(parents=True, exist_ok=True)
         return replace_file(self.place(name), lambda aside: aside.write_bytes(content))
 
+    def list(self, name: str) -> set[str]:
+        """Names of the files in a folder below this one."""
+        return {path.name for path in self.place(name).glob("[!.]*")}
+
+    def remove(self, name: str) -> None:
+        """Remove a folder below this one."""
+        shutil.rmtree(self.place(name), ignore_errors=True)
+
 
 class RemoteOutput:
     """A folder at an address. Stores have no renaming of folders: a record that comes last makes a scan's whole."""
@@ -83,9 +92,7 @@ class RemoteOutput:
         """A folder of this machine that goes to the address; `begun` stands there until all of it has arrived."""
         with TemporaryDirectory(prefix="hf_mri_") as aside:
             yield Path(aside)
-            with reaching(self.place(name)) as (store, path):
-                if store.exists(path):
-                    store.rm(path, recursive=True)
+            self.remove(name)
             self.write(f"{name}/{RECORD}", json.dumps(begun).encode())
             deliver(Path(aside), self.place(name), last=RECORD)
 
@@ -101,6 +108,18 @@ class RemoteOutput:
             store.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
             store.pipe_file(path, content)
         return self.place(name)
+
+    def list(self, name: str) -> set[str]:
+        """Names of the files in a folder below the address."""
+        with reaching(self.place(name)) as (store, path):
+            store.invalidate_cache()
+            return {file.rsplit("/", 1)[-1] for file in store.ls(path, detail=False)} if store.exists(path) else set()
+
+    def remove(self, name: str) -> None:
+        """Remove a folder below the address."""
+        with reaching(self.place(name)) as (store, path):
+            if store.exists(path):
+                store.rm(path, recursive=True)
 
 
 Output = LocalOutput | RemoteOutput
