@@ -53,8 +53,13 @@ def thresholds_of(config: Any) -> dict[str, float]:
 
 def highest_foreground_logit(logits: Tensor, foreground: list[int], overlapping: bool) -> np.ndarray:
     """(B,) the logit of each slice's highest foreground probability, from the segmenter's logits (B, L, H, W)."""
-    against_rest = logits.float()[:, foreground] if overlapping else foreground_against_rest(logits.float())
-    return against_rest.amax(dim=(1, 2, 3)).cpu().numpy()
+    logits = logits.float()
+    if overlapping:
+        return logits[:, foreground].amax(dim=(1, 2, 3)).cpu().numpy()
+    if logits.shape[1] > 2:  # one pass finds the pixel; a label against all others takes a pass for each label
+        place = logits.softmax(dim=1)[:, 1:].amax(dim=1).flatten(1).argmax(dim=1)
+        logits = logits.flatten(2).take_along_dim(place[:, None, None], dim=2)[..., None]
+    return foreground_against_rest(logits).amax(dim=(1, 2, 3)).cpu().numpy()
 
 
 def passes_gate(gate_logit: np.ndarray | None, gate_threshold: float, count: int) -> np.ndarray:
