@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from .mri_scan_errors import ScanError, in_one_line
 
@@ -19,9 +20,15 @@ def is_address(place: Any) -> bool:
     return isinstance(place, str) and "://" in place
 
 
+def is_web_address(place: Any) -> bool:
+    """Whether an address is one of the web's, where `?` begins a question and is no wildcard."""
+    return is_address(place) and place.lower().startswith(("http://", "https://"))
+
+
 def name_of_address(address: str) -> str:
-    """The last part of an address: the file's or folder's name."""
-    return address.rstrip("/").rsplit("/", 1)[-1]
+    """The last part of an address: the file's or folder's name, without the web's questions, which may hold keys."""
+    path = urlsplit(address).path if is_web_address(address) else address
+    return unquote(path).rstrip("/").rsplit("/", 1)[-1]
 
 
 @contextmanager
@@ -33,18 +40,20 @@ def reaching(address: str) -> Iterator[tuple[Any, str]]:
     """
     from fsspec.core import url_to_fs  # only who has addresses waits for it
 
+    shown = address.partition("?")[0] if is_web_address(address) else address
     try:
         yield url_to_fs(address)
     except ScanError:
         raise
     except FileNotFoundError as error:
-        raise ScanError(address, "no such file or folder", "check the address") from error
+        raise ScanError(shown, "no such file or folder", "check the address") from error
     except ImportError as error:  # fsspec says which package the protocol needs
-        raise ScanError(address, str(error)) from error
+        raise ScanError(shown, str(error)) from error
     except ValueError as error:
-        raise ScanError(address, f"is no address that can be read ({error})", "check its protocol") from error
-    except Exception as error:
-        raise ScanError(address, f"cannot be reached ({in_one_line(str(error) or type(error).__name__)})") from error
+        raise ScanError(shown, f"is no address that can be read ({error})", "check its protocol") from error
+    except Exception as error:  # every store has errors of its own; the web's tell the whole address, with its keys
+        words = "" if is_web_address(address) else str(error)
+        raise ScanError(shown, f"cannot be reached ({in_one_line(words or type(error).__name__)})") from error
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from glob import glob, has_magic
 from os.path import abspath
 from pathlib import Path
 
-from hf_mri.modeling.mri_addresses import is_address, name_of_address, reaching
+from hf_mri.modeling.mri_addresses import is_address, is_web_address, name_of_address, reaching
 
 Place = Path | str  # a path, or an address
 
@@ -48,7 +48,7 @@ def exists(place: Place) -> bool:
 
 def expand(pattern: str) -> list[Place]:
     """What a path, an address or a pattern of either names, in order; a place without wildcards is taken as it is."""
-    if not has_magic(pattern) or (not is_address(pattern) and Path(pattern).exists()):
+    if not has_magic(pattern) or is_web_address(pattern) or (not is_address(pattern) and Path(pattern).exists()):
         return [as_place(pattern)]
     if not is_address(pattern):
         return [Path(path) for path in sorted(glob(pattern, recursive=True))]
