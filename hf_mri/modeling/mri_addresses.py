@@ -27,8 +27,8 @@ def is_web_address(place: Any) -> bool:
 
 def name_of_address(address: str) -> str:
     """The last part of an address: the file's or folder's name, without the web's questions, which may hold keys."""
-    path = urlsplit(address).path if is_web_address(address) else address
-    return unquote(path).rstrip("/").rsplit("/", 1)[-1]
+    path = unquote(urlsplit(address).path) if is_web_address(address) else address
+    return path.rstrip("/").rsplit("/", 1)[-1]
 
 
 @contextmanager

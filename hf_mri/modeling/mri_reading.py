@@ -260,7 +260,7 @@ class Reading:
             raise ValueError(f"only: unknown {', '.join(sorted(unknown))}; choose among {', '.join(KINDS)}")
         if is_address(folder):
             with delivered(folder, last="reading.json") as local:
-                names = [path.relative_to(local).as_posix() for path in self.save(local, kinds)]
+                names = [Path(path).relative_to(local).as_posix() for path in self.save(local, kinds)]
             return [f"{str(folder).rstrip('/')}/{name}" for name in names]
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)

@@ -54,7 +54,8 @@ def test_names_places_and_parents(shelf, tmp_path):
     assert parent_name(tmp_path / "a.png") == tmp_path.name
     assert join(f"{shelf}/", "p3") == f"{shelf}/p3"
     assert join(tmp_path, "p3") == tmp_path / "p3"
-    assert exists(f"{shelf}/p1") and not exists(f"{shelf}/p9")
+    assert exists(f"{shelf}/p1")
+    assert not exists(f"{shelf}/p9")
     assert locate(f"{shelf}/p1/") == f"{shelf}/p1"
     assert as_place("a/b") == Path("a/b")
 
