@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out
+FORM ?=
 
 .PHONY: help setup test test-slow demo page docs bench format lock clean
 
@@ -33,15 +34,16 @@ page: setup  ## The web page on this machine
 docs: setup  ## The documentation with API pages, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
-bench: setup  ## The benchmarks, one JSON object each (about half an hour on a quiet machine)
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: setup  ## The benchmarks and benchmarks/RESULTS.md (about 10 minutes on a quiet machine; FORM=--long, hours)
+	@for name in inference training budget serving growth; do echo "== $$name"; $(BIN)/python benchmarks/$$name.py $(FORM) || exit 1; done
+	$(BIN)/python benchmarks/tables.py
 
 format: setup  ## Format and lint
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 lock:  ## Write requirements.lock anew from pyproject.toml, in a fresh environment
 	rm -rf $(VENV)-lock && $(PYTHON) -m venv $(VENV)-lock
-	$(VENV)-lock/bin/pip install --quiet -e '.[all,dev]'
+	$(VENV)-lock/bin/pip install --quiet -e '.[all,bench,dev]'
 	$(VENV)-lock/bin/python -m hf_mri.hub.requirements > requirements.lock
 	rm -rf $(VENV)-lock
 

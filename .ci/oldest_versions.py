@@ -9,6 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 NEWEST = {"dev"}  # tools of the tests, not of users
+LEFT_OUT = {"bench"}  # peers of the benchmarks, pinned to one version
 
 
 def list_floors() -> list[str]:
@@ -17,7 +18,7 @@ def list_floors() -> list[str]:
     parts = {"": project["dependencies"]} | project["optional-dependencies"]
     lines = set()
     for extra, requirements in parts.items():
-        for line in requirements:
+        for line in () if extra in LEFT_OUT else requirements:
             if not line.startswith("hf_mri["):
                 lines.add(line if extra in NEWEST else re.sub(r">=([\d.]+).*", r"==\1.*", line))
     return sorted(lines)

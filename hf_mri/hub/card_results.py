@@ -13,6 +13,7 @@ from hf_mri.evaluation.figures import (
 from hf_mri.evaluation.scores.new_group import POOR, expect_new_group
 from hf_mri.hub.bundle_facts import BundleFacts
 from hf_mri.hub.kept_apart import tabulate_kept_apart
+from hf_mri.hub.markdown import table
 from hf_mri.tasks.registry import find_scores
 
 PROTOCOLS = {
@@ -40,13 +41,6 @@ BREAKDOWNS = {
     "missing_post": "post-contrast sequence missing",
     "age_at_initial_pathologic": "age at diagnosis",
 }
-
-
-def table(header: list[str], rows: list[list[str]]) -> str:
-    """Return a Markdown table; numbers stand right."""
-    line = "| " + " | ".join(header) + " |"
-    rule = "|" + "|".join(" --- " if index == 0 else " ---: " for index in range(len(header))) + "|"
-    return "\n".join([line, rule, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
 def segmentation_results(facts: BundleFacts) -> str:

@@ -4,7 +4,8 @@ from hf_mri.data.datasets_table import DATASETS
 from hf_mri.evaluation.figures import format_figure, format_interval
 from hf_mri.evaluation.judgment import judge
 from hf_mri.hub.bundle_facts import HERE, BundleFacts
-from hf_mri.hub.card_results import PROTOCOLS, table
+from hf_mri.hub.card_results import PROTOCOLS
+from hf_mri.hub.markdown import table
 from hf_mri.hub.requirements import floors
 
 KIND_WORDS = {

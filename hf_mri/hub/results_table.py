@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hf_mri.evaluation.figures import SLICE_FIGURES, format_figure, format_interval
 from hf_mri.hub.bundle_facts import BundleFacts, read_facts
-from hf_mri.hub.card_results import table
+from hf_mri.hub.markdown import put_between, table
 from hf_mri.modeling.mri_files import write_text
 
 SLICES = ("roc_auc", "f1", "accuracy")
@@ -78,16 +78,8 @@ def _with_interval(dice: dict) -> str:
 
 
 def update(text: str, written: str) -> str:
-    """Return a text with the table between its two markers.
-
-    Raises:
-        ValueError: the markers are missing.
-    """
-    before, found, rest = text.partition(START)
-    _, closed, after = rest.partition(END)
-    if not found or not closed:
-        raise ValueError(f"the text has no place for the table; put {START} and {END} where it belongs")
-    return f"{before}{START}\n{written}\n{END}{after}"
+    """Return a text with the table between its two markers."""
+    return put_between(text, written, START, END)
 
 
 def main() -> None:
