@@ -75,7 +75,7 @@ def do_evaluate(task: dict) -> None:
 
     worst = WorstCases()
     metrics = evaluate_model(task["model"], task["scans"], layout="lgg", observe=worst.consider)
-    write_report(metrics, worst.sort(), task["out"])
+    write_report(metrics, worst.sort(), Path(task["out"]))
 
 
 DOING = dict(zip(WORK, (do_import, do_train, do_predict, do_evaluate), strict=True))

@@ -72,7 +72,7 @@ def compare(slow: list[float], fast: list[float]) -> dict[str, float]:
 
 
 def run_apart(command: list[str], **environment: str) -> dict[str, Any]:
-    """Run a fresh Python process; return its seconds, its peak memory, when it began, and its last line as JSON."""
+    """Run a fresh Python process; return its seconds, its peak memory, when it began, and its last line of JSON."""
     paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     began, start = time.time(), time.perf_counter()
     process = subprocess.Popen(
@@ -87,12 +87,12 @@ def run_apart(command: list[str], **environment: str) -> dict[str, Any]:
     seconds = time.perf_counter() - start
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)[:300]}: ended with {process.returncode}; its message is above")
-    lines = written.splitlines()
+    said = [line for line in written.splitlines() if line.startswith("{")]
     return {
         "began": began,
         "seconds": seconds,
         "peak_mib": round(used.ru_maxrss / 1024),
-        "said": json.loads(lines[-1]) if lines and lines[-1].startswith("{") else None,
+        "said": json.loads(said[-1]) if said else None,
     }
 
 
