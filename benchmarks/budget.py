@@ -46,7 +46,12 @@ def choose_arguments(task: dict):
     card = RECIPES.get(read_entry(task["data"]).name.removesuffix("-phantom"))
     recipe = json.loads((ROOT / "model_cards" / card / "train_config.json").read_text()) if card else {}
     if task["tiny"]:
-        recipe = {"image_size": task["size"], "backbone": "test_resnet", "decoder_channels": [16, 16, 8, 8], "batch_size": 4}
+        recipe = {
+            "image_size": task["size"],
+            "backbone": "test_resnet",
+            "decoder_channels": [16, 16, 8, 8],
+            "batch_size": 4,
+        }
     elif task["size"]:
         recipe |= {"image_size": task["size"], "crop": 0}
     limits = dict.fromkeys(("epochs", "max_steps"))
