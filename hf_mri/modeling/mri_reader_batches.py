@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 from transformers.modeling_outputs import SemanticSegmenterOutput
 
 from .mri_engine import Engine
+from .mri_reader_windows import Window, find_window, put_back, where_found
 from .mri_reading_decisions import (
     foreground_masks,
     highest_foreground_logit,
@@ -21,6 +23,7 @@ from .mri_scan import Scan
 from .mri_scan_errors import ScanError
 from .mri_trust_masks import gather_evidence
 
+FEW_PHASES = 2  # the ends of a beat are read whole; a cine's time points where the first one shows the organ
 KEEP = ("nothing", "passed", "all")
 
 
@@ -55,12 +58,21 @@ class Work:
         self.passed = np.full(count, network.engine.segment is not None)  # what the gate rejects, it takes out
         self.masks = {label: np.zeros(shape, bool) for label in network.foreground.values()}
         self.evidence = np.zeros((count, len(self.masks), 5), np.float32)  # of each slice, what `gather_evidence` says
+        self.window: Window | None = None  # all that is looked at, once the first time point has shown the organ
+        self.found: np.ndarray | None = (
+            None  # (H, W) of the network's grid, where the first time point shows something
+        )
         self.foreground_probability = None
         if network.keep != "nothing":
             self.foreground_probability = {label: np.zeros(shape, np.float16) for label in self.masks}
 
     def __len__(self) -> int:
         return len(self.scan.slices)
+
+    def pixels(self, index: int) -> Tensor:
+        """What the segmenter gets of a slice, (C, H, W)."""
+        pixels = self.pixel_values[index]
+        return pixels if self.window is None else pixels[:, *self.window]
 
 
 def is_done(work: Work | ScanError) -> bool:
@@ -77,9 +89,22 @@ class Queues:
 
     def add(self, work: Work) -> None:
         """Queue a scan's slices, and run the batches that are full."""
-        first = self.segment if self.network.engine.gate is None else self.gate
-        _queue(first, work, range(len(work)))
+        if self.network.engine.gate is not None:
+            _queue(self.gate, work, range(len(work)))
+        elif work.scan.phases > FEW_PHASES and self.network.thresholds["largest_component"]:
+            self._follow(work)
+        else:
+            _queue(self.segment, work, range(len(work)))
         self._run(self.network.batch_size)
+
+    def _follow(self, work: Work) -> None:
+        """Segment the first time point of one organ, then queue the others where it was found."""
+        count = work.scan.slices_per_phase
+        work.found = np.zeros(work.pixel_values.shape[-2:], bool)
+        _queue(self.segment, work, range(count))
+        self._run(1)
+        work.window, work.found = find_window(work.found), None
+        _queue(self.segment, work, range(count, len(work)))
 
     def add_to_segment(self, work: Work, indices: Iterable[int]) -> None:
         """Queue some slices of a scan for the segmenter alone."""
@@ -115,7 +140,8 @@ class Queues:
 
     def _run_segment(self, batch: list[tuple[Work, int]]) -> None:
         network = self.network
-        logits = network.engine.segment(_slices(batch))
+        logits = network.engine.segment([work.pixels(index) for work, index in batch])
+        logits = self._on_whole_slices(batch, logits)
         sizes = [work.scan.slices.shape[1:3] for work, _ in batch]
         pages = [logits]
         if network.processor.size is None:  # slices were padded, and what lies in the padding says nothing of them
@@ -133,6 +159,25 @@ class Queues:
             work.left -= 1
             work.mask_logit[index] = logit
             self._outline(work, index, probability)
+
+    def _on_whole_slices(self, batch: list[tuple[Work, int]], logits: Tensor) -> Tensor:
+        """Note where the first time point shows something, and put windows back to where they were taken from."""
+        overlapping = self.network.overlapping
+        for (work, _), page in zip(batch, logits, strict=True):
+            if work.found is not None:
+                work.found |= where_found(page[None], overlapping)
+        if all(work.window is None for work, _ in batch):
+            return logits
+        return torch.stack(
+            [
+                page
+                if work.window is None
+                else put_back(
+                    page, work.window, (work.pixel_values.shape[-2], work.pixel_values.shape[-1]), overlapping
+                )
+                for (work, _), page in zip(batch, logits, strict=True)
+            ]
+        )
 
     def _outline(self, work: Work, index: int, probability: Tensor) -> None:
         """Keep a slice's probabilities where they are asked for, and decide its masks where it passed the gate."""
@@ -152,7 +197,9 @@ class Queues:
 
 
 def _queue(queue: dict[tuple, list[tuple[Work, int]]], work: Work, indices: Iterable[int]) -> None:
-    queue.setdefault(tuple(work.pixel_values.shape[1:]), []).extend((work, int(index)) for index in indices)
+    # A batch holds slices of one size, before and after windows are cut.
+    key = (*work.pixel_values.shape[1:], *work.pixels(0).shape[1:])
+    queue.setdefault(key, []).extend((work, int(index)) for index in indices)
 
 
 def _slices(batch: list[tuple[Work, int]]) -> list[Tensor]:

@@ -25,8 +25,19 @@ from tests.closeness import assert_close_outputs
 MODELING = Path(hf_mri.__file__).parent / "modeling"
 HUB_FILES = sorted(path for path in MODELING.glob("*.py") if path.name != "__init__.py")
 
-# What a model repository may count on: transformers' own requirements, torch and what requirements.txt there names.
-AVAILABLE = {"huggingface_hub", "numpy", "PIL", "safetensors", "scipy", "torch", "torchvision", "transformers"}
+# What a model repository may count on: transformers' own requirements (fsspec is huggingface_hub's), torch and what
+# requirements.txt there names.
+AVAILABLE = {
+    "fsspec",
+    "huggingface_hub",
+    "numpy",
+    "PIL",
+    "safetensors",
+    "scipy",
+    "torch",
+    "torchvision",
+    "transformers",
+}
 
 
 @pytest.mark.parametrize("path", HUB_FILES, ids=lambda path: path.name)
