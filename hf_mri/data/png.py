@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
-from isal import isal_zlib
 
 from hf_mri.modeling.mri_scan_errors import ScanError
 from hf_mri.modeling.mri_scan_raster import decode_raster
+
+try:
+    from isal import isal_zlib
+except ImportError:  # slower, and the page needs no more
+    isal_zlib = zlib
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 

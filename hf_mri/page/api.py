@@ -80,7 +80,8 @@ def add_endpoints(bundles: list[Bundle], desks: dict[str, Desk], uploads: Upload
             gr.File(label="One file, or a zip of several"),
             api_name="write",
             concurrency_limit=16,
-            api_description="Read one scan and return a file: masks (PNG, NIfTI), run-lengths, HTML report or JSON.",
+            api_description="Read one scan and return a file: masks (PNG, NIfTI), run-lengths, HTML report, JSON, "
+            "or `pairs`: images with masks as `hf-mri data import folder` takes them.",
         )
 
 

@@ -3,12 +3,22 @@
 import io
 import tempfile
 import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
-KINDS = ("masks", "nifti", "rle", "report", "json")
+from hf_mri.page.models import Bundle
+from hf_mri.page.sessions import Visits
+from hf_mri.page.uploads import open_again
+from hf_mri.page.visitors import Uploads, visitor_of
+
+KINDS = ("masks", "nifti", "rle", "report", "json", "pairs")
+GONE = "This reading is no longer held. Drop the scan again."
+DICOM_SEG = "dicom-seg"  # refers to the uploaded images: only for who still has them here
 
 
 def pack(reading, kind: str) -> str:
@@ -19,6 +29,14 @@ def pack(reading, kind: str) -> str:
             from hf_mri.reports.reading_page import write_html
 
             write_html(reading, folder / "report.html")
+        elif kind == "pairs":
+            from hf_mri.data.training_pairs import write_pairs
+
+            write_pairs(reading, folder)
+        elif kind == DICOM_SEG:
+            from hf_mri.reports.dicom_seg import write_dicom_seg
+
+            write_dicom_seg(reading, folder)
         else:
             reading.save(folder, only=[kind])
         files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -36,3 +54,43 @@ def zip_files(files: list[Path], folder: Path) -> bytes:
         for path in files:
             archive.write(path, path.relative_to(folder))
     return buffer.getvalue()
+
+
+@dataclass
+class Counter:
+    """Where one tab's visitors take their readings home."""
+
+    bundle: Bundle
+    visits: Visits
+    uploads: Uploads
+
+    def write(self, kind: str) -> Callable:
+        """Return the handler of one download's button."""
+
+        def pack_reading(request: gr.Request) -> str:
+            try:
+                return self._hand_over(pack(self._find(request), kind), request)
+            except ValueError as error:
+                raise gr.Error(str(error), print_exception=False) from None
+
+        return pack_reading
+
+    def write_dicom_seg(self, files, choice, request: gr.Request) -> str:
+        """Write the masks as DICOM, which repeats what the uploaded images say of their patient and study."""
+        try:
+            self.uploads.check(files or [], visitor_of(request))
+            reading = self._find(request)
+            with open_again(self.bundle.reader, files or [], choice, reading) as opened:
+                return self._hand_over(pack(opened, DICOM_SEG), request)
+        except (ValueError, RuntimeError) as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    def _find(self, request: gr.Request):
+        reading = self.visits.get(visitor_of(request), self.bundle.name)
+        if reading is None:
+            raise ValueError(GONE)
+        return reading
+
+    def _hand_over(self, path: str, request: gr.Request) -> str:
+        self.uploads.record(path, visitor_of(request))
+        return path

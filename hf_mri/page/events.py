@@ -8,7 +8,8 @@ import gradio as gr
 
 from hf_mri.page.answer import BUSY, IDLE, READING, card, say_answer
 from hf_mri.page.batcher import Desk
-from hf_mri.page.downloads import pack
+from hf_mri.page.corrections import correct, drop_corrections
+from hf_mri.page.downloads import DICOM_SEG, GONE, Counter
 from hf_mri.page.examples import Example
 from hf_mri.page.models import Bundle, find_better
 from hf_mri.page.sessions import Visits
@@ -18,8 +19,6 @@ from hf_mri.page.values import show_frames, show_values
 from hf_mri.page.viewer import show_reading, show_scan
 from hf_mri.page.visitors import Uploads, visitor_of
 from hf_mri.reports.measures_table import tabulate
-
-GONE = "This reading is no longer held. Drop the scan again."
 
 
 @dataclass
@@ -75,9 +74,14 @@ class TabEvents:
             )
         for event, handler in ((parts.viewer.input, self.send_values), (parts.viewer.play, self.send_frames)):
             event(handler, None, parts.viewer, show_progress="hidden", **options)
+        parts.viewer.submit(self.correct, None, shown, show_progress="hidden", **options)
+        counter = Counter(self.bundle, self.visits, self.uploads)
         click = f"() => document.getElementById('{parts.ready.elem_id}').click()"
         for kind, button in parts.downloads.items():
-            button.click(self.write(kind), None, parts.ready, show_progress="minimal", **options).success(
+            handler, inputs = counter.write(kind), None
+            if kind == DICOM_SEG:
+                handler, inputs = counter.write_dicom_seg, [parts.files, parts.choice]
+            button.click(handler, inputs, parts.ready, show_progress="minimal", **options).success(
                 None, None, None, js=click, api_visibility="private"
             )
 
@@ -178,9 +182,24 @@ class TabEvents:
         try:
             if "gate_threshold" in wanted:
                 reading = self.desk.look_further(reading, wanted["gate_threshold"])
-            changed = reading.at(**wanted)
+            changed = drop_corrections(reading.at(**wanted))
         except (ValueError, RuntimeError) as error:
             return card("This could not be done.", str(error), "error"), gr.skip(), gr.skip()
+        return self._change(request, changed)
+
+    def correct(self, request: gr.Request, event: gr.EventData):
+        """Take the outlines that the visitor drew: from here on they are what is measured and downloaded."""
+        reading = self.visits.get(visitor_of(request), self.bundle.name)
+        if reading is None:
+            return card(GONE, "", "error"), gr.skip(), gr.skip()
+        try:
+            changed = correct(reading, event._data)
+        except ValueError as error:
+            return card("This could not be done.", str(error), "error"), gr.skip(), gr.skip()
+        return self._change(request, changed)
+
+    def _change(self, request: gr.Request, changed):
+        """Keep and show another reading of the same scan."""
         self.visits.keep(visitor_of(request), self.bundle.name, changed)
         facts = changed.to_dict()
         better = find_better(self.bundle, self.others, changed.scan)
@@ -198,20 +217,6 @@ class TabEvents:
         reading = self.visits.get(visitor_of(request), self.bundle.name)
         return gr.skip() if reading is None else gr.HTML(frames=show_frames(reading))
 
-    def write(self, kind: str) -> Callable:
-        """Return the handler of one download's button."""
-
-        def pack_reading(request: gr.Request) -> str:
-            visitor = visitor_of(request)
-            reading = self.visits.get(visitor, self.bundle.name)
-            if reading is None:
-                raise gr.Error(GONE, print_exception=False)
-            path = pack(reading, kind)
-            self.uploads.record(path, visitor)
-            return path
-
-        return pack_reading
-
     def _show(self, reading) -> dict:
         parts, facts = self.parts, reading.to_dict()
         better = find_better(self.bundle, self.others, reading.scan)
@@ -222,7 +227,11 @@ class TabEvents:
             parts.measures: tabulate(facts),
             **dict(zip(parts.spacing, reading.spacing or (None, None, None), strict=True)),
             **{slider: gr.Slider(value=reading.thresholds[name]) for name, slider in parts.sliders.items()},
-            **{button: gr.Button(interactive=True) for button in parts.downloads.values()},
+            **{
+                # Only DICOM says a modality, and only to DICOM images can a segmentation refer.
+                button: gr.Button(interactive=kind != DICOM_SEG or bool(reading.scan.modality))
+                for kind, button in parts.downloads.items()
+            },
         }
 
     def _nothing(self, request: gr.Request, answer: str) -> dict:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from importlib.util import find_spec
 
 import gradio as gr
 from gradio.utils import get_upload_folder
@@ -11,6 +12,7 @@ from hf_mri.page.accounts import find_users, make_gate
 from hf_mri.page.answer import IDLE
 from hf_mri.page.api import add_endpoints
 from hf_mri.page.batcher import Desk
+from hf_mri.page.downloads import DICOM_SEG
 from hf_mri.page.events import Parts, TabEvents
 from hf_mri.page.examples import draw_examples
 from hf_mri.page.guard import Guard
@@ -35,7 +37,10 @@ DOWNLOADS = {
     "rle": "Run-lengths, CSV",
     "json": "Reading, JSON",
     "report": "Report, HTML",
+    "pairs": "To train on, PNG",
 }
+if find_spec("highdicom"):
+    DOWNLOADS[DICOM_SEG] = "Masks, DICOM-SEG"
 
 
 class Page(gr.Blocks):

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from hf_mri.modeling.mri_scan import MOST_ZIP_BYTES
 from hf_mri.modeling.mri_scan_archive import unpack_zip
 from hf_mri.page.choices import Choice, tell_apart
@@ -18,6 +20,7 @@ from hf_mri.tasks.registry import find_task
 
 LIMITS = {"most_slices": 1500, "most_pixels": 400_000_000}  # of one scan; larger ones are for `hf-mri predict`
 MOST_CHOICES = 40
+CHANGED = "These files are not the ones that were read. Drop the scan again."
 DECODING = threading.Semaphore(2)  # scans at once: each may take the memory of the largest
 CLUTTER = ("__MACOSX", "Thumbs.db", "DICOMDIR", "desktop.ini")
 
@@ -61,6 +64,22 @@ def read_upload(reader, paths: list[str], spacing: tuple[float | None, ...] = ()
     if len(choice.files) > 1:
         scan = replace(scan, source=Path(paths[0]).name.partition(".")[0] if len(choices) == 1 else choice.title)
     return scan
+
+
+@contextmanager
+def open_again(reader, paths: list[str], number: int | None, reading) -> Iterator:
+    """Give a reading whose scan's files are in reach for a moment: their headers are not kept with its pixels.
+
+    Raises:
+        ValueError: these are not the files that were read.
+    """
+    with _laid_out(paths) as (choices, folder):
+        if not 0 <= (number or 0) < len(choices):
+            raise ValueError(CHANGED)
+        scan = reader.read_scan(_gather(choices[number or 0], folder), **LIMITS)
+        if not np.array_equal(scan.slices, reading.scan.slices):
+            raise ValueError(CHANGED)
+        yield replace(reading, scan=scan)
 
 
 @contextmanager

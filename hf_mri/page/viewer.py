@@ -14,7 +14,8 @@ from hf_mri.reports.measures_table import find_moments
 from hf_mri.tasks.task import Task
 
 # One behavior in parts, of which the later ones use what the first defines.
-SCRIPTS = ("viewer.js", "viewer_values.js", "viewer_hand.js", "viewer_cine.js", "viewer_planes.js", "viewer_start.js")
+SCRIPTS = ("viewer.js", "viewer_values.js", "viewer_hand.js", "viewer_cine.js", "viewer_planes.js")
+SCRIPTS += ("viewer_correct.js", "viewer_start.js")
 LONGEST_SIDE = 512  # pixels that are sent; the masks to download keep the scan's own size
 SUSPECTED = "suspected"  # called by its probability, but nothing in it is outlined
 UNLIKELY = "unlikely"  # outlined, but not called
@@ -87,6 +88,7 @@ def show_scan(reading, facts: dict, task: Task, channel_names: tuple[str, ...]) 
         "groups": groups,
         "stages": STAGES if masks else dict.fromkeys(STAGES, ""),
         "key": [{"stage": name, "text": KEY[name]} for name in KEY if name != "gate" or has_gate] if masks else [],
+        "overlapping": reading.overlapping,
         "tone": "measure" if len(masks) > 1 else "alarm",
         "jump": "Largest" if len(masks) > 1 else "Most suspicious",
     }
@@ -208,8 +210,12 @@ def encode_channels(picture: np.ndarray) -> str:
 
 def encode_map(masks: list[np.ndarray]) -> str:
     """Return masks (H, W) as one lossless picture in which label k is bit k; labels may overlap."""
-    bits = sum(mask.astype(np.uint8) << number for number, mask in enumerate(masks))
-    return encode(shrink(bits, Image.Resampling.NEAREST), "PNG", compress_level=1)
+    return encode(shrink(pack_bits(masks), Image.Resampling.NEAREST), "PNG", compress_level=1)
+
+
+def pack_bits(masks: list[np.ndarray]) -> np.ndarray:
+    """Return masks (H, W) as one picture in which label k is bit k."""
+    return sum(mask.astype(np.uint8) << number for number, mask in enumerate(masks))
 
 
 def encode(picture: np.ndarray, kind: str, **options) -> str:

@@ -51,7 +51,7 @@ def _save_dicoms(path: Path, flair: np.ndarray) -> Path:
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
-    study, series = generate_uid(), generate_uid()
+    study, series, frame = generate_uid(), generate_uid(), generate_uid()
     with zipfile.ZipFile(path, "w") as archive:
         for number, page in enumerate(flair):
             meta = FileMetaDataset()
@@ -61,6 +61,7 @@ def _save_dicoms(path: Path, flair: np.ndarray) -> Path:
             image.file_meta = meta
             image.SOPClassUID, image.SOPInstanceUID = MRImageStorage, meta.MediaStorageSOPInstanceUID
             image.StudyInstanceUID, image.SeriesInstanceUID, image.Modality = study, series, "MR"
+            image.FrameOfReferenceUID = frame
             image.PatientName, image.PatientID = "Secret^Name", "secret-id"
             image.InstanceNumber, image.ImagePositionPatient = number + 1, [0, 0, 5.0 * number]
             image.ImageOrientationPatient, image.PixelSpacing = [1, 0, 0, 0, 1, 0], [2.0, 2.0]

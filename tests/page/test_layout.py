@@ -165,6 +165,50 @@ def test_every_download_arrives(visit, formats, kind):
     assert download.value.path().stat().st_size > 100
 
 
+def test_a_corrected_outline_is_measured_and_goes_home(visit, formats):
+    _drop(visit, "brain", formats["nifti"])
+    visit.wait_for_selector(READ.format(name="brain"))
+    before = _answer(visit)
+    visit.get_by_role("button", name="Correct", exact=True).click()
+    visit.wait_for_function("document.querySelector('#brain-viewer figure').bits")
+    box = visit.locator("#brain-viewer .v-box").bounding_box()
+    visit.mouse.move(box["x"] + 30, box["y"] + 30)
+    visit.mouse.down()
+    visit.mouse.move(box["x"] + 150, box["y"] + 30, steps=3)
+    visit.mouse.up()
+    visit.get_by_role("button", name="Use these outlines").click()
+    visit.locator("#brain-answer li", has_text="corrected by hand").wait_for()
+    assert _answer(visit) != before
+    assert visit.inner_text("#brain-viewer .v-changed") == ""
+    with visit.expect_download() as download:
+        visit.click("#brain-pairs")
+    with zipfile.ZipFile(download.value.path()) as archive:
+        names = archive.namelist()
+    assert {"README.txt", "head/images/0001.png", "head/masks/0001.png"} <= set(names)
+
+
+def test_masks_of_a_dicom_series_go_home_as_dicom(visit, formats):
+    pydicom = pytest.importorskip("pydicom")
+    pytest.importorskip("highdicom")
+    _drop(visit, "brain", formats["nifti"])
+    visit.wait_for_selector(READ.format(name="brain"))
+    assert visit.locator("#brain-dicom-seg").is_disabled()  # there is no DICOM that it could refer to
+    _drop(visit, "brain", formats["dicom"])
+    visit.wait_for_selector("#brain-dicom-seg:enabled")
+    with visit.expect_download() as download:
+        visit.click("#brain-dicom-seg")
+    assert download.value.suggested_filename == "segmentation.dcm"
+    found = pydicom.dcmread(download.value.path())
+    with zipfile.ZipFile(formats["dicom"][0]) as archive:
+        image = pydicom.dcmread(io.BytesIO(archive.read("head_0.dcm")))
+    assert found.StudyInstanceUID == image.StudyInstanceUID
+    assert found.PatientID == "secret-id"
+    with visit.expect_download() as download:
+        visit.click("#brain-json")
+    voxels = json.loads(download.value.path().read_text())["volumes"][0]["tumor"]["voxels"]
+    assert int((found.pixel_array > 0).sum()) == voxels > 0
+
+
 @pytest.mark.parametrize("kind", ["png", "jpeg", "tiff", "slices", "nifti", "dicom"])
 def test_every_format_is_read(visit, formats, kind):
     _drop(visit, "brain", formats[kind])

@@ -20,7 +20,7 @@ from hf_mri.page.logins import FREE, LONGEST_WAIT, SlowDown, wait_of
 from hf_mri.page.models import clean_card, list_names, load_bundles
 from hf_mri.page.sessions import Visits
 from hf_mri.page.texts import say_organs
-from hf_mri.page.uploads import read_upload
+from hf_mri.page.uploads import open_again, read_upload
 from hf_mri.page.viewer import encode_map, group_slices, show_reading, show_scan, window_channels
 from hf_mri.page.visitors import Uploads, Visitor
 from hf_mri.tasks.heart import HEART
@@ -223,3 +223,18 @@ def test_the_foot_says_which_organs_are_read_and_what_was_trained_on_drawn_scans
     drawn = replace(found[0], card="The scans are drawn by a computer. Nothing follows from them for patients.")
     assert "Trained on drawn scans, not on patients: Heart." in say_organs([drawn])
     assert "No model here reads" in say_organs([])
+
+
+def test_files_are_opened_again_only_if_they_are_those_that_were_read(bundles, tmp_path):
+    from tests.page.scans import draw_slices, write_formats
+
+    files = write_formats(tmp_path, draw_slices())["dicom"]
+    reader = Reader.from_pretrained(bundles["heart"])
+    reading = reader(read_upload(reader, files))
+    assert not any(path.exists() for path in reading.scan.files)  # the page keeps no file of a scan
+    with open_again(reader, files, None, reading) as opened:
+        assert all(path.exists() for path in opened.scan.files)
+        assert opened.masks is reading.masks
+    other = replace(reading, scan=replace(reading.scan, slices=reading.scan.slices + 1))
+    with pytest.raises(ValueError, match="not the ones that were read"), open_again(reader, files, None, other):
+        pass

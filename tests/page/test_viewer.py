@@ -10,6 +10,7 @@ import pytest
 from hf_mri.data.phantoms.scan import draw_scan
 from hf_mri.modeling.mri_reading import Reading
 from hf_mri.modeling.mri_scan import read_scan
+from hf_mri.page.corrections import correct
 from hf_mri.page.static_files import find_niivue, read_static
 from hf_mri.page.values import show_frames, show_values
 from hf_mri.page.viewer import SCRIPTS, show_reading, show_scan
@@ -26,7 +27,9 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><style>STYLE</sty
 const sent = SENT, watchers = {}, props = { value: null, reading: null, values: null, frames: null };
 const watch = (name, tell) => (watchers[name] ??= []).push(tell);
 const give = (name) => { props[name] = sent[name]; (watchers[name] ?? []).forEach((tell) => tell()); };
-const trigger = (event) => setTimeout(() => give(event === "input" ? "values" : "frames"));
+const trigger = (event, data) => event === "submit"
+  ? (window.submitted = data)
+  : setTimeout(() => give(event === "input" ? "values" : "frames"));
 const element = document.querySelector("#brain-viewer");
 new Function("element", "props", "watch", "trigger", SCRIPT)(element, props, watch, trigger);
 give("value"); give("reading");</script></html>"""
@@ -251,21 +254,102 @@ def test_a_beat_plays_with_its_volumes(look, beat):
     assert tab.inner_text(".v-volumes").startswith("ED")
 
 
+def _touch(tab, kind: str, x: float, y: float, finger: int = 7) -> None:
+    """One event of a finger at a place of the first picture."""
+    box = _box(tab)
+    touch = {"pointerType": "touch", "pointerId": finger, "isPrimary": finger == 7, "bubbles": True}
+    tab.evaluate(
+        "([kind, options]) => { const stage = document.querySelector('.v-stage');"
+        "stage.setPointerCapture = () => {};"
+        "stage.querySelector('.v-box').dispatchEvent(new PointerEvent(`pointer${kind}`, options)); }",
+        [kind, touch | {"clientX": box["x"] + x, "clientY": box["y"] + y}],
+    )
+
+
 def test_a_finger_walks_the_slices_and_leaves_the_page_its_way(look, head):
     tab = look(head[1], has_touch=True)
     shown = int(tab.locator(".viewer").get_attribute("data-shown"))
-    box = _box(tab)
-    touch = {"pointerType": "touch", "pointerId": 7, "isPrimary": True, "bubbles": True}
     for kind, x in (("down", 100), ("move", 70), ("up", 70)):
-        point = {"clientX": box["x"] + x, "clientY": box["y"] + 50}
-        tab.evaluate(
-            "([kind, options]) => { const stage = document.querySelector('.v-stage');"
-            "stage.setPointerCapture = () => {};"
-            "stage.querySelector('.v-box').dispatchEvent(new PointerEvent(`pointer${kind}`, options)); }",
-            [kind, touch | point],
-        )
+        _touch(tab, kind, x, 50)
     tab.wait_for_selector(f'.viewer[data-shown="{shown + 1}"]')
     assert tab.evaluate("getComputedStyle(document.querySelector('.v-stage')).touchAction") == "pan-y"
+
+
+def test_two_fingers_zoom_and_one_then_moves_the_picture(look, head):
+    tab = look(head[1], has_touch=True)
+    before, shown = _box(tab), tab.locator(".viewer").get_attribute("data-shown")
+    middle = before["width"] / 2
+    _touch(tab, "down", middle - 20, middle)
+    _touch(tab, "down", middle + 20, middle, finger=8)
+    _touch(tab, "move", middle + 60, middle, finger=8)  # from 40 pixels apart to 80
+    tab.wait_for_selector(".v-stage[data-zoomed]")
+    larger = _box(tab)
+    assert larger["width"] == pytest.approx(2 * before["width"], rel=0.01)
+    _touch(tab, "up", 0, 0)
+    _touch(tab, "up", 0, 0, finger=8)
+    _touch(tab, "down", 200, 200)
+    _touch(tab, "move", 170, 200)
+    assert _box(tab)["x"] == pytest.approx(larger["x"] - 30, abs=1)
+    assert tab.locator(".viewer").get_attribute("data-shown") == shown  # a zoomed picture is moved, not turned over
+
+
+def _paint(tab, *places: tuple[float, float]) -> None:
+    """Draw a stroke through places of the picture, given as parts of its width and height."""
+    box = _box(tab)
+    points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in places]
+    tab.mouse.move(*points[0])
+    tab.mouse.down()
+    for point in points[1:]:
+        tab.mouse.move(*point)
+    tab.mouse.up()
+
+
+def test_a_hand_corrects_the_outlines_and_takes_it_back(look, head):
+    reading, sent = head
+    tab = look(sent)
+    tab.click('[data-mode="correct"]')
+    index = int(tab.locator(".viewer").get_attribute("data-shown")) - 1
+    tab.wait_for_function("document.querySelector('figure').bits")
+    before = reading.masks["tumor"][index]
+    bits = "() => [...document.querySelector('figure').bits]"
+
+    def mask():
+        return np.array(tab.evaluate(bits)).reshape(before.shape) > 0
+
+    np.testing.assert_array_equal(mask(), before)
+    assert tab.get_by_role("button", name="Use these outlines").is_disabled()
+    _paint(tab, (0.1, 0.1), (0.3, 0.1))
+    drawn = mask() & ~before
+    rows, columns = np.nonzero(drawn)
+    assert (rows.min(), rows.max()) == (3, 8)  # a brush of 6 pixels around the row at 6.4
+    assert columns.min() <= 6
+    assert columns.max() >= 19
+    tab.get_by_role("button", name="Eraser").click()
+    _paint(tab, (0, 0.1), (1, 0.1))
+    assert not mask()[5:8].any()
+    tab.get_by_role("button", name="Undo").click()
+    tab.wait_for_function("document.querySelector('figure').bits.some((value, at) => value && at < 640)")
+    np.testing.assert_array_equal(mask(), before | drawn)
+    assert "1 slice changed" in tab.inner_text(".v-changed")
+    tab.get_by_role("button", name="Use these outlines").click()
+    tab.wait_for_function("window.submitted")
+    changed = correct(reading, tab.evaluate("window.submitted"))
+    np.testing.assert_array_equal(changed.masks["tumor"][index], before | drawn)
+    others = np.arange(len(reading.probability)) != index
+    np.testing.assert_array_equal(changed.masks["tumor"][others], reading.masks["tumor"][others])
+
+
+def test_labels_that_exclude_each_other_give_way_to_the_brush(look, beat):
+    tab = look(beat[1])
+    tab.click('[data-mode="correct"]')
+    assert tab.locator("figure").count() == 2  # both moments of the beat can be corrected
+    tab.wait_for_function("document.querySelector('figure').bits")
+    tab.get_by_label("Label drawn").select_option(label="myocardium")
+    tab.get_by_label("Size of brush and eraser, pixels").fill("40")
+    _paint(tab, (0.5, 0.5), (0.5, 0.5))
+    values = set(tab.evaluate("() => [...document.querySelector('figure').bits]"))
+    assert values <= {0, 1, 2, 4}
+    assert 2 in values
 
 
 def test_three_planes_and_the_strip_show_the_same_slice(look_with_webgl, head):
@@ -285,9 +369,15 @@ def test_three_planes_and_the_strip_show_the_same_slice(look_with_webgl, head):
     assert tab.locator(".v-slice").input_value() == tab.locator(".viewer").get_attribute("data-shown")
 
 
-def test_without_webgl_the_slices_serve(look, head):
-    tab = look(head[1])
-    if tab.evaluate("Boolean(document.createElement('canvas').getContext('webgl2'))"):
-        pytest.skip("this browser has WebGL2")
+def test_without_webgl_the_slices_serve(look, chromium, head):
+    browser = chromium.browser_type.launch(
+        executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu", "--disable-3d-apis"]
+    )
+    tab = look(head[1], browser=browser)
+    assert not tab.evaluate("Boolean(document.createElement('canvas').getContext('webgl2'))")
     assert not tab.locator('[data-mode="planes"]').is_visible()
     assert tab.locator('[data-mode="beside"]').is_visible()
+    tab.locator(".v-stage").press("End")
+    tab.wait_for_selector(f'.viewer[data-shown="{len(head[0].probability)}"]')
+    tab.context.close()
+    browser.close()

@@ -36,6 +36,7 @@ const modeOf = () => (modes().includes(view.mode) ? view.mode : modes()[0]);
 const modes = () => [
   ...(isBeat() ? ["beside", "cine"] : groups().length > 1 ? ["beside"] : ["beside", "swipe", "overlay"]),
   ...(canShowPlanes() ? ["planes"] : []),
+  ...(props.value.labels.length ? ["correct"] : []),
 ];
 
 function canvas(width, height, className) {
@@ -86,6 +87,7 @@ function buildStage() {
   }
   find(".v-modes").hidden = modes().length < 2;
   find(".v-cine").hidden = mode !== "cine";
+  find(".v-edit").hidden = mode !== "correct";
   if (mode === "cine") openCine();
   else stop();
   if (mode === "planes") openPlanes();
@@ -117,18 +119,18 @@ async function draw() {
   const decoded = await Promise.all(
     shown.map(async ({ group }) => {
       const index = group.slices[Math.min(wanted, group.slices.length - 1)];
-      const map = props.reading.maps[index];
-      return { index, image: await decode(picture(index)), map: map ? await decode(map) : null };
+      return { index, image: await decode(picture(index)), bits: await bitsOf(index) };
     }),
   );
   if (wanted !== view.slice || phase !== view.phase || shown.length !== figures.length) return; // a later call draws
-  decoded.forEach(({ index, image, map }, at) => {
+  decoded.forEach(({ index, image, bits }, at) => {
     const base = figures[at].querySelector(".v-image");
     drawImage(base, index, image);
     figures[at].dataset.index = index;
     base.setAttribute("aria-label", `${shown[at].title} slice ${wanted + 1}: ${describe(index)}`.trim());
     const overlay = figures[at].querySelector(".v-overlay");
-    if (overlay) drawOverlay(overlay, map);
+    figures[at].bits = bits;
+    if (overlay) drawOverlay(overlay, bits);
   });
   root.dataset.shown = wanted + 1;
 }
@@ -153,19 +155,30 @@ function drawImage(target, index, image) {
   context.drawImage(sheet, 0, 0, width, height);
 }
 
-// A label map is a gray PNG in which label k is bit k, so that overlapping labels survive.
-function drawOverlay(target, map) {
-  const context = target.getContext("2d");
-  context.clearRect(0, 0, target.width, target.height);
-  if (!map) return;
+// A label map is a gray PNG in which label k is bit k, so that overlapping labels survive: a byte a pixel, or null
+// where nothing is outlined. What a hand corrected counts before what the model said.
+async function bitsOf(index) {
+  if (corrected.has(index)) return corrected.get(index);
+  const map = props.reading.maps[index];
+  if (!map) return null;
   const { width, height } = props.value;
   const reader = canvas(width, height).getContext("2d", { willReadFrequently: true });
   reader.imageSmoothingEnabled = false;
-  reader.drawImage(map, 0, 0, width, height);
-  const bits = reader.getImageData(0, 0, width, height).data;
+  reader.drawImage(await decode(map), 0, 0, width, height);
+  const { data } = reader.getImageData(0, 0, width, height);
+  const bits = new Uint8Array(width * height);
+  for (let i = 0; i < bits.length; i++) bits[i] = data[4 * i];
+  return bits;
+}
+
+function drawOverlay(target, bits) {
+  const context = target.getContext("2d");
+  context.clearRect(0, 0, target.width, target.height);
+  if (!bits) return;
+  const { width, height } = props.value;
   props.value.labels.forEach((label, number) => {
     if (view.hidden.has(number)) return;
-    const inside = (x, y) => x >= 0 && y >= 0 && x < width && y < height && (bits[4 * (y * width + x)] >> number) & 1;
+    const inside = (x, y) => x >= 0 && y >= 0 && x < width && y < height && (bits[y * width + x] >> number) & 1;
     const fill = new Path2D();
     const edge = new Path2D();
     const line = (x0, y0, x1, y1) => {
@@ -289,6 +302,7 @@ function mostSuspicious() {
 function open() {
   pictures.clear();
   view.hidden.clear();
+  forgetCorrections();
   root.dataset.state = props.value ? "scan" : "empty";
   root.dataset.tone = props.value?.tone ?? "alarm";
   root.toggleAttribute("data-single", Boolean(props.value) && length() === 1);
@@ -299,6 +313,7 @@ function open() {
   option("channel").replaceChildren(...props.value.channels.map((name, at) => new Option(name, at)));
   option("channel").value = props.value.channel;
   fillPresets();
+  nameLabels();
   find('[data-jump="most"]').textContent = props.value.jump;
   view.slice = mostSuspicious();
   legend();
@@ -320,6 +335,7 @@ function update() {
 
 function refresh() {
   if (!props.value) return;
+  if (used) forgetCorrections();
   drawStrip();
   mark();
   draw();

@@ -29,7 +29,7 @@ function place() {
     bar.hidden = !millimeters || !wide;
     if (bar.hidden) continue;
     const pixel = (wide * view.zoom) / (size[1] * millimeters[1]); // screen pixels of a millimeter
-    const length = [200, 100, 50, 20, 10, 5, 2, 1].find((mm) => mm * pixel < figure.clientWidth / 4) ?? 1;
+    const length = [200, 100, 50, 20, 10, 5, 2, 1].find((mm) => mm * pixel < figure.clientWidth / 3) ?? 1;
     bar.style.width = `${length * pixel}px`;
     bar.textContent = length < 10 ? `${length} mm` : `${length / 10} cm`;
   }
@@ -74,6 +74,7 @@ function showPoint(event) {
 }
 
 const kindOf = (event) => {
+  if (modeOf() === "correct" && event.button === 0 && !event.shiftKey) return "paint";
   if (event.pointerType === "touch") return view.zoom > 1 ? "move" : "walk";
   if (event.button === 1 || event.shiftKey) return "move";
   return event.button === 2 || !event.target.matches(".v-divider") ? "window" : null;
@@ -89,6 +90,7 @@ stage.addEventListener("pointerdown", (event) => {
   if (event.button === 1) event.preventDefault();
   drag = { kind, x: event.clientX, y: event.clientY };
   stage.setPointerCapture(event.pointerId);
+  if (kind === "paint") startStroke(event);
 });
 
 stage.addEventListener("pointermove", (event) => {
@@ -101,7 +103,8 @@ stage.addEventListener("pointermove", (event) => {
   if (drag.kind === "walk") {
     if (Math.abs(across) < STROKE) return;
     go(view.slice - Math.sign(across));
-  } else drag.kind === "move" ? move(across, down) : dragWindow(across, down);
+  } else if (drag.kind === "paint") paintTo(event);
+  else drag.kind === "move" ? move(across, down) : dragWindow(across, down);
   Object.assign(drag, { x: event.clientX, y: event.clientY });
 });
 
@@ -157,6 +160,9 @@ const KEYS = {
   f: toggleFull,
   Escape: () => root.removeAttribute("data-full"),
   " ": () => modeOf() === "cine" && togglePlay(),
+  b: () => pickTool("brush"),
+  e: () => pickTool("eraser"),
+  z: undo,
 };
 root.addEventListener("keydown", (event) => {
   if (!props.value || event.ctrlKey || event.metaKey || event.altKey || !KEYS[event.key]) return;

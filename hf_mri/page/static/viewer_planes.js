@@ -143,17 +143,15 @@ function niftiOf(channel, bits = null) {
 // The label maps of all slices as numbers of labels; of labels that overlap the last is seen.
 async function bitsOfAll() {
   const { width, height, labels } = props.value;
-  const context = canvas(width, height).getContext("2d", { willReadFrequently: true });
   const pages = [];
   for (const index of slicesOfVolume()) {
     const page = new Uint8Array(width * height);
     pages.push(page);
-    if (!props.reading.maps[index]) continue;
-    context.drawImage(await decode(props.reading.maps[index]), 0, 0, width, height);
-    const { data } = context.getImageData(0, 0, width, height);
+    const bits = await bitsOf(index);
+    if (!bits) continue;
     labels.forEach((_, number) => {
       if (view.hidden.has(number)) return;
-      for (let i = 0; i < page.length; i++) if ((data[4 * i] >> number) & 1) page[i] = number + 1;
+      for (let i = 0; i < page.length; i++) if ((bits[i] >> number) & 1) page[i] = number + 1;
     });
   }
   return pages;
