@@ -15,7 +15,7 @@ from hf_mri.tasks.task import Task
 
 # One behavior in parts, of which the later ones use what the first defines.
 SCRIPTS = ("viewer.js", "viewer_values.js", "viewer_hand.js", "viewer_cine.js", "viewer_planes.js")
-SCRIPTS += ("viewer_correct.js", "viewer_start.js")
+SCRIPTS += ("viewer_measure.js", "viewer_correct.js", "viewer_start.js")
 LONGEST_SIDE = 512  # pixels that are sent; the masks to download keep the scan's own size
 SUSPECTED = "suspected"  # called by its probability, but nothing in it is outlined
 UNLIKELY = "unlikely"  # outlined, but not called

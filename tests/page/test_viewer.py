@@ -339,6 +339,30 @@ def test_a_hand_corrects_the_outlines_and_takes_it_back(look, head):
     np.testing.assert_array_equal(changed.masks["tumor"][others], reading.masks["tumor"][others])
 
 
+def test_a_length_and_the_values_in_an_ellipse_are_measured(look, beat):
+    reading, sent = beat
+    tab = look(sent)
+    tab.get_by_label("Measure", exact=True).select_option(label="Length")
+    _paint(tab, (0.25, 0.5), (0.5, 0.75))
+    height, width = reading.scan.slices.shape[1:3]
+    row, column = reading.spacing[:2]
+    told, unit = tab.inner_text(".v-measured").split()
+    assert unit == "mm"
+    assert float(told) == pytest.approx(np.hypot(width / 4 * column, height / 4 * row), abs=1)
+    tab.get_by_label("Measure", exact=True).select_option(label="Ellipse")
+    tab.wait_for_selector(".viewer[data-values]")
+    _paint(tab, (0.25, 0.25), (0.75, 0.75))
+    said = tab.inner_text(".v-measured")
+    page = reading.scan.slices[int(tab.locator("figure").first.get_attribute("data-index")), ..., 0]
+    rows, columns = np.ogrid[:height, :width]
+    away = np.hypot((columns + 0.5 - width / 2) / (width / 4), (rows + 0.5 - height / 2) / (height / 4))
+    assert f"mean {page[away <= 1].mean():.4g}"[:8] in said  # the mouse stops at whole screen pixels
+    assert float(said.split()[0]) == pytest.approx(np.pi / 16 * width * column * height * row, rel=0.02)
+    tab.locator(".v-stage").press("ArrowRight")
+    tab.wait_for_function("document.querySelector('.v-measured').textContent === ''")  # it was of another slice
+    tab.get_by_label("Measure", exact=True).select_option(label="Off")
+
+
 def test_labels_that_exclude_each_other_give_way_to_the_brush(look, beat):
     tab = look(beat[1])
     tab.click('[data-mode="correct"]')

@@ -132,6 +132,7 @@ async function draw() {
     figures[at].bits = bits;
     if (overlay) drawOverlay(overlay, bits);
   });
+  showMeasure();
   root.dataset.shown = wanted + 1;
 }
 

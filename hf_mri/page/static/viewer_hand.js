@@ -75,6 +75,7 @@ function showPoint(event) {
 
 const kindOf = (event) => {
   if (modeOf() === "correct" && event.button === 0 && !event.shiftKey) return "paint";
+  if (ruler.value && event.button === 0 && !event.shiftKey) return "measure";
   if (event.pointerType === "touch") return view.zoom > 1 ? "move" : "walk";
   if (event.button === 1 || event.shiftKey) return "move";
   return event.button === 2 || !event.target.matches(".v-divider") ? "window" : null;
@@ -91,6 +92,7 @@ stage.addEventListener("pointerdown", (event) => {
   drag = { kind, x: event.clientX, y: event.clientY };
   stage.setPointerCapture(event.pointerId);
   if (kind === "paint") startStroke(event);
+  if (kind === "measure") startMeasure(event);
 });
 
 stage.addEventListener("pointermove", (event) => {
@@ -104,6 +106,7 @@ stage.addEventListener("pointermove", (event) => {
     if (Math.abs(across) < STROKE) return;
     go(view.slice - Math.sign(across));
   } else if (drag.kind === "paint") paintTo(event);
+  else if (drag.kind === "measure") measureTo(event);
   else drag.kind === "move" ? move(across, down) : dragWindow(across, down);
   Object.assign(drag, { x: event.clientX, y: event.clientY });
 });
