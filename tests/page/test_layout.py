@@ -165,26 +165,31 @@ def test_every_download_arrives(visit, formats, kind):
     assert download.value.path().stat().st_size > 100
 
 
+def _correct(tab) -> None:
+    """Draw a line across the picture and let it count."""
+    tab.get_by_role("button", name="Correct", exact=True).locator("visible=true").click()
+    tab.wait_for_selector("#brain-viewer figure[data-index]")
+    box = tab.locator("#brain-viewer .v-box").bounding_box()
+    tab.mouse.move(box["x"] + 30, box["y"] + 30)
+    tab.mouse.down()
+    tab.mouse.move(box["x"] + 150, box["y"] + 30, steps=3)
+    tab.mouse.up()
+    tab.get_by_role("button", name="Use these outlines").locator("visible=true").click()
+    tab.locator("#brain-answer li", has_text="corrected by hand").wait_for()
+
+
 def test_a_corrected_outline_is_measured_and_goes_home(visit, formats):
-    _drop(visit, "brain", formats["nifti"])
+    _drop(visit, "brain", formats["pages"])
     visit.wait_for_selector(READ.format(name="brain"))
     before = _answer(visit)
-    visit.get_by_role("button", name="Correct", exact=True).click()
-    visit.wait_for_function("document.querySelector('#brain-viewer figure').bits")
-    box = visit.locator("#brain-viewer .v-box").bounding_box()
-    visit.mouse.move(box["x"] + 30, box["y"] + 30)
-    visit.mouse.down()
-    visit.mouse.move(box["x"] + 150, box["y"] + 30, steps=3)
-    visit.mouse.up()
-    visit.get_by_role("button", name="Use these outlines").click()
-    visit.locator("#brain-answer li", has_text="corrected by hand").wait_for()
+    _correct(visit)
     assert _answer(visit) != before
-    assert visit.inner_text("#brain-viewer .v-changed") == ""
+    visit.wait_for_function("document.querySelector('#brain-viewer .v-changed').textContent === ''")
     with visit.expect_download() as download:
         visit.click("#brain-pairs")
     with zipfile.ZipFile(download.value.path()) as archive:
         names = archive.namelist()
-    assert {"README.txt", "head/images/0001.png", "head/masks/0001.png"} <= set(names)
+    assert {"README.txt", "pages/images/0001.png", "pages/masks/0001.png"} <= set(names)
 
 
 def test_masks_of_a_dicom_series_go_home_as_dicom(visit, formats):
@@ -195,6 +200,7 @@ def test_masks_of_a_dicom_series_go_home_as_dicom(visit, formats):
     assert visit.locator("#brain-dicom-seg").is_disabled()  # there is no DICOM that it could refer to
     _drop(visit, "brain", formats["dicom"])
     visit.wait_for_selector("#brain-dicom-seg:enabled")
+    _correct(visit)
     with visit.expect_download() as download:
         visit.click("#brain-dicom-seg")
     assert download.value.suggested_filename == "segmentation.dcm"
