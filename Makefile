@@ -35,7 +35,7 @@ docs: setup  ## The documentation with API pages, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 bench: setup  ## The benchmarks and benchmarks/RESULTS.md (about 10 minutes on a quiet machine; FORM=--long, hours)
-	@for name in inference training budget serving growth; do echo "== $$name"; $(BIN)/python benchmarks/$$name.py $(FORM) || exit 1; done
+	@for name in inference training budget serving growth archive; do echo "== $$name"; $(BIN)/python benchmarks/$$name.py $(FORM) || exit 1; done
 	$(BIN)/python benchmarks/tables.py
 
 format: setup  ## Format and lint

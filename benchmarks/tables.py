@@ -62,6 +62,7 @@ def list_claims(results: dict[str, Any]) -> Iterator[Claim]:
     yield from claim_budget(results.get("budget"))
     yield from claim_serving(results.get("serving"))
     yield from claim_growth(results.get("growth"))
+    yield from claim_archive(results.get("archive"))
 
 
 def claim_inference(result: dict | None) -> Iterator[Claim]:
@@ -154,6 +155,23 @@ def claim_growth(result: dict | None) -> Iterator[Claim]:
     ratios = {work: many["peak_mib"] / few["peak_mib"] for work, (few, many) in once.items()}
     worst = max(ratios, key=ratios.get)
     yield Claim(what, f"{FLAT:g}", f"{ratios[worst]:.2f} ({worst})", ratios[worst] <= FLAT)
+
+
+def claim_archive(result: dict | None) -> Iterator[Claim]:
+    """Nothing lost, nothing read twice, memory flat."""
+    lost, flat = (
+        "Scans of an archive lost or read twice after a kill in the middle",
+        "Memory of `predict` at the end, over that after a twentieth of the scans",
+    )
+    if not result:
+        yield Claim(lost, "0")
+        yield Claim(flat, f"{FLAT:g}")
+        return
+    figures = result["figures"]
+    wrong = figures["read_twice"] + figures["failed"] + figures["scans"] - figures["in_the_summary"]
+    yield Claim(lost, "0", f"{wrong} of {figures['scans']:,}", wrong == 0)
+    ratio = figures["mib_at_the_end"] / figures["mib_early"]
+    yield Claim(flat, f"{FLAT:g}", f"{ratio:.2f}", ratio <= FLAT)
 
 
 def tabulate_inference(figures: dict) -> Iterator[str]:
@@ -265,12 +283,29 @@ def tabulate_growth(figures: dict) -> Iterator[str]:
     yield table(["", "slices", "s", "CPU s", "peak memory, MiB"], rows)
 
 
+def tabulate_archive(figures: dict) -> Iterator[str]:
+    """What was counted."""
+    words = {
+        "scans": "scans",
+        "read_before_the_kill": "read before the kill",
+        "read_twice": "read again after it",
+        "failed": "failed",
+        "scans_a_second": "scans a second",
+        "slices_a_second": "slices a second",
+        "mib_early": "MiB after a twentieth",
+        "mib_at_the_kill": "MiB at the kill",
+        "mib_at_the_end": "MiB at the end of the second run",
+    }
+    yield table(["", ""], [[said, f"{figures[key]:g}"] for key, said in words.items() if figures[key] is not None])
+
+
 TABULATE = {
     "inference": tabulate_inference,
     "training": tabulate_training,
     "budget": tabulate_budget,
     "serving": tabulate_serving,
     "growth": tabulate_growth,
+    "archive": tabulate_archive,
 }
 
 

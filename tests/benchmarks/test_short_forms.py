@@ -82,3 +82,11 @@ def test_growth_fits_an_exponent_to_every_work(tmp_path):
         assert [point["slices"] for point in found["points"]] == [12, 24]
         assert found["points"][0]["peak_mib"] > 0
         assert -2 < found["exponents"]["seconds"] < 3
+
+
+def test_an_archive_is_read_once_whatever_is_killed(tmp_path):
+    figures = run_short("archive", tmp_path)
+    assert figures["scans"] == figures["in_the_summary"] == 40
+    assert 20 <= figures["read_before_the_kill"] <= 40
+    assert figures["read_twice"] == figures["failed"] == 0
+    assert figures["mib_early"] > 0
