@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = attach(
     __name__,
     {
         "Outcome": "predicting",
+        "describe_reading": "summary",
         "find_scans": "scan_list",
         "predict": "predicting",
     },

@@ -21,7 +21,7 @@ from hf_mri.modeling.mri_reader import Reader, best_device
 from hf_mri.modeling.mri_reading import KINDS, Reading
 from hf_mri.modeling.mri_scan_errors import ScanError
 from hf_mri.predict.scan_list import Job, Source, describe_work, identify_model, plan_jobs
-from hf_mri.predict.summary import Row, describe, describe_failure, write_summary
+from hf_mri.predict.summary import Row, describe_failure, describe_reading, write_summary
 from hf_mri.reports.dicom_seg import write_dicom_seg
 from hf_mri.reports.pictures import draw_montage, write_overlays
 from hf_mri.reports.reading_page import write_html
@@ -168,7 +168,7 @@ def _read_all(
 
 def write_reading(store: Output, job: Job, reading: Reading, kinds: Iterable[str], settings: dict[str, str]) -> Row:
     """Write a reading into a folder aside, which then takes its place; return its row of the summary."""
-    kinds, row = list(kinds), describe(job.name, reading)
+    kinds, row = list(kinds), describe_reading(job.name, reading)
     with store.fill(job.name, begun=describe_work(job, settings, [], {})) as aside:
         if "overlays" in kinds:
             write_overlays(reading, aside / "overlays")

@@ -24,7 +24,7 @@ PARTS = ".summary"
 Row = dict[str, Any]
 
 
-def describe(name: str, reading: Reading) -> Row:
+def describe_reading(name: str, reading: Reading) -> Row:
     """One scan's row: what was found, how large, how sure, and what is doubtful."""
     facts = reading.to_dict()
     row = {
