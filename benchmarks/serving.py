@@ -85,7 +85,11 @@ def serve(command: list[str], port: int, **environment: str) -> Iterator[subproc
         yield server
     finally:
         server.terminate()
-        server.wait(20)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:  # visitors still hold their connections
+            server.kill()
+            server.wait()
 
 
 def find_port() -> int:

@@ -1,10 +1,10 @@
-"""One model for all visitors: whoever asks while it is busy is read together with the others in the next batch."""
+"""One model for all visitors: whoever asks while it is busy is read together with the others, without a pause."""
 
 import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ class Desk:
     Args:
         reader: reads scans; only this desk's thread calls it.
         most_waiting: scans that may wait; one more is refused at once.
-        most_slices: slices of one batch; a longer scan is a batch of its own.
+        most_slices: slices among which short scans go first; whoever comes after these follows in his turn.
         time_limit: seconds that a visitor waits at most, the queue included.
     """
 
@@ -111,14 +111,37 @@ class Desk:
             # Short ones first: a single slice does not wait for the rest of a volume's answer.
             batch.sort(key=lambda ticket: ticket.slices)
             started = time.monotonic()
-            for ticket in batch:
-                if ticket.job is not None:
-                    self._answer([ticket], lambda job=ticket.job: [job()])
+            jobs = [ticket for ticket in batch if ticket.job is not None]
+            for ticket in jobs:
+                self._answer([ticket], lambda job=ticket.job: [job()])
             tickets = [ticket for ticket in batch if ticket.job is None]
-            scans = [ticket.scan for ticket in tickets]
-            self._answer(tickets, lambda scans=scans: self.reader.batch(scans, errors="yield"))
-            slices = sum(ticket.slices for ticket in batch)
+            self._answer(tickets, lambda tickets=tickets: self.reader.batch(self._feed(tickets), errors="yield"))
+            slices = sum(ticket.slices for ticket in jobs + tickets)
             self.rate = 0.5 * self.rate + 0.5 * slices / max(time.monotonic() - started, 1e-3)
+
+    def _feed(self, tickets: list[Ticket]) -> Iterator[Any]:
+        """Yield the scans of a batch, then of whoever waits by then, who joins it.
+
+        The reader takes scans ahead of the model: so the next volume is prepared on one core while the last one runs,
+        and the cores do not wait for each other between two batches.
+        """
+        for ticket in tickets:  # also those that are added below
+            yield ticket.scan
+            if ticket is tickets[-1] and (later := self._next_scan()):
+                tickets.append(later)
+
+    def _next_scan(self) -> Ticket | None:
+        """Take the next scan that waits; a job ends the batch, as it needs the model for itself."""
+        while True:
+            try:
+                ticket = self._left or self._waiting.get_nowait()
+            except queue.Empty:
+                return None
+            self._left = ticket if ticket.job is not None else None
+            if self._left is not None:
+                return None
+            if ticket.future.set_running_or_notify_cancel():
+                return ticket
 
     def _answer(self, tickets: list[Ticket], work: Callable[[], Iterable]) -> None:
         if not tickets:

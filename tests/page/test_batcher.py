@@ -20,6 +20,7 @@ class Reader:
         self.go, self.started, self.batches = threading.Semaphore(0), threading.Semaphore(0), []
 
     def batch(self, scans, errors):
+        scans = list(scans)
         self.batches.append([scan.source for scan in scans])
         self.started.release()
         self.go.acquire()
@@ -64,7 +65,7 @@ def test_who_waits_is_read_in_one_batch_and_gets_his_own_answer():
     assert str(answers["bad"]) == "bad scan"
 
 
-def test_a_batch_is_bounded_and_short_scans_come_first():
+def test_short_scans_come_first_among_so_many_slices():
     reader = Reader()
     desk = Desk(reader, most_slices=10)
     first, _ = ask(desk, make_scan("first"))
@@ -78,7 +79,53 @@ def test_a_batch_is_bounded_and_short_scans_come_first():
     reader.go.release(3)
     for thread in first + threads:
         thread.join(10)
-    assert reader.batches[1:] == [["one", "eight"], ["five"]]
+    assert reader.batches[1:] == [["one", "eight", "five"]]
+
+
+class PatientReader(Reader):
+    """Takes one scan after another, each when it may `go` on."""
+
+    def batch(self, scans, errors):
+        self.batches.append([])
+        for scan in scans:
+            self.batches[-1].append(scan.source)
+            self.started.release()
+            self.go.acquire()
+            yield scan.source
+
+
+def test_who_comes_while_the_model_runs_follows_without_a_pause():
+    reader = PatientReader()
+    desk = Desk(reader)
+    first, _ = ask(desk, make_scan("first"))
+    reader.started.acquire()
+    second, answers = ask(desk, make_scan("second"))
+    while not desk._waiting.qsize():
+        pass
+    reader.go.release(2)
+    for thread in first + second:
+        thread.join(10)
+    assert reader.batches == [["first", "second"]]
+    assert answers == {"second": "second"}
+
+
+def test_a_job_gets_the_model_between_two_batches():
+    reader = PatientReader()
+    reader.look_further = lambda reading, gate: reader.batches.append("job")
+    desk = Desk(reader)
+    first, _ = ask(desk, make_scan("first"))
+    reader.started.acquire()
+    job = threading.Thread(target=desk.look_further, args=(SimpleNamespace(unseen=lambda gate: [0]), 0.1))
+    job.start()
+    while desk._waiting.qsize() < 1:
+        pass
+    last, _ = ask(desk, make_scan("last"))
+    while desk._waiting.qsize() < 2:
+        pass
+    reader.go.release(2)
+    for thread in [*first, job, *last]:
+        thread.join(10)
+    assert reader.batches == [["first"], "job", ["last"]]
 
 
 def test_a_full_desk_and_a_slow_model_say_so():
