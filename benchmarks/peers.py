@@ -1,6 +1,5 @@
 """The networks that a user would pick instead, with random weights, and the forms in which they run fastest."""
 
-import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 
@@ -111,10 +110,9 @@ def prepare(network: nn.Module, form: str, size: int) -> Answer:
 
 def to_openvino(network: nn.Module, precision: str, size: int) -> Answer:
     """Convert and compile a network; each slice goes through alone, one on every core, which is OpenVINO's fastest."""
-    # Its converter sends usage statistics from a forked process, unless the library for that is not to be had.
-    sys.modules.setdefault("openvino_telemetry", None)
-    import openvino
+    from hf_mri.modeling.mri_engine_openvino import load_library
 
+    openvino = load_library()
     with torch.no_grad():
         graph = openvino.convert_model(torch.export.export(network, (torch.zeros(1, 3, size, size),)))
     threads = torch.get_num_threads()

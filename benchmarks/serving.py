@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 from measuring import ROOT, compare, describe, describe_machine, read_options, write_result
 from scans import find_model
 
@@ -47,6 +48,7 @@ FORMS = {
         "drops": 5,
     },
 }
+LOST = (httpx.HTTPError, OSError, ValueError)  # how an answer does not come, or is an error
 Send = Callable[[Path], None]  # raises where the answer does not come
 # Milliseconds from the slider to the picture, slice by slice, once all slices were shown; a frame is waited for.
 STEPS = """async () => {
@@ -94,8 +96,6 @@ def enlarge(volume: Path) -> Path:
 @contextmanager
 def serve(command: list[str], port: int, **environment: str) -> Iterator[subprocess.Popen]:
     """Run a server on the loopback until it is no longer needed."""
-    import httpx
-
     variables = os.environ | {"PYTHONPATH": str(ROOT), **environment}
     server = subprocess.Popen(
         [sys.executable, *command], env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -128,8 +128,6 @@ def find_port() -> int:
 
 def visit_page(port: int) -> Send:
     """A visitor of the page's API, with a cookie: upload, question, answer."""
-    import httpx
-
     http = httpx.Client(base_url=f"http://127.0.0.1:{port}/gradio_api", timeout=600)
 
     def send(path: Path) -> None:
@@ -145,8 +143,6 @@ def visit_page(port: int) -> Send:
 
 def visit_handler(port: int) -> Send:
     """A client of the endpoint: the bytes of a scan, the full reading back."""
-    import httpx
-
     http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=600)
 
     def send(path: Path) -> None:
@@ -167,7 +163,7 @@ def time_visitors(visits: list[Send], path: Path, requests: int) -> dict:
             try:
                 send(path)
                 waits.append(time.perf_counter() - start)
-            except (OSError, ValueError, RuntimeError) as error:
+            except LOST as error:
                 waits.append(f"{type(error).__name__}: {str(error)[:200]}")
         return waits
 
@@ -193,13 +189,21 @@ def time_crowd(server: subprocess.Popen, visits: list[Send], path: Path, rounds:
 
     process = psutil.Process(server.pid)
 
+    lost = []
+
+    def visit(send: Send) -> None:
+        try:
+            send(path)
+        except LOST as error:
+            lost.append(error)
+
     def apart() -> None:
         for send in visits:
-            send(path)
+            visit(send)
 
     def together() -> None:
         with ThreadPoolExecutor(len(visits)) as pool:
-            list(pool.map(lambda send: send(path), visits))
+            list(pool.map(visit, visits))
 
     seconds: dict[str, list[float]] = {"apart": [], "together": []}
     cpu: dict[str, list[float]] = {"apart": [], "together": []}
@@ -213,6 +217,7 @@ def time_crowd(server: subprocess.Popen, visits: list[Send], path: Path, rounds:
             cpu[name].append(sum(process.cpu_times()[:2]) - used)
     return {
         "visitors": len(visits),
+        "lost": len(lost),
         "one_after_another_s": describe(seconds["apart"]),
         "at_once_s": describe(seconds["together"]),
         "cpu_s": {"one_after_another": describe(cpu["apart"]), "at_once": describe(cpu["together"])},

@@ -131,7 +131,7 @@ def claim_serving(result: dict | None) -> Iterator[Claim]:
             yield Claim(faster, "above 1")
             continue
         found = result["figures"][door]
-        count = sum(one["lost"] for one in found["slices"].values())
+        count = found["volumes"]["lost"] + sum(one["lost"] for one in found["slices"].values())
         ratio = found["volumes"]["times_as_fast_at_once"]
         yield Claim(lost, "0", str(count), count == 0)
         yield Claim(faster, "above 1", say(ratio), ratio["median"] > 1)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from hf_mri.export.inputs import Slices
-from hf_mri.modeling.mri_engine_openvino import STAGES, side_multiple
+from hf_mri.modeling.mri_engine_openvino import STAGES, load_library, side_multiple
 
 ENDINGS = {"openvino": "xml", "onnx": "onnx"}
 FORMATS = tuple(ENDINGS)
@@ -118,8 +118,7 @@ def _convert(network: nn.Module, kind: str, path: Path, example: Tensor, multipl
         )
         exported.save(path)
         return
-    import openvino
-
+    openvino = load_library()
     graph = openvino.convert_model(program)
     graph.output(0).set_names({"logits"})
     with tempfile.TemporaryDirectory() as aside:
@@ -152,6 +151,7 @@ def keep_exact(path: Path, convolutions: int) -> None:
 
 def quantize_graphs(graphs: dict[str, Path], kind: str, slices: Slices) -> dict[str, Path]:
     """Write 8-bit versions beside the graphs, calibrated on slices: the segmenter on those that reach it."""
+    openvino = load_library()  # before NNCF, which would report its use as well
     import nncf
 
     logging.getLogger("nncf").setLevel(logging.ERROR)
@@ -165,8 +165,6 @@ def quantize_graphs(graphs: dict[str, Path], kind: str, slices: Slices) -> dict[
             data = nncf.Dataset([{"pixel_values": page} for page in pixels])
             onnx.save(nncf.quantize(onnx.load(path), data, subset_size=len(pixels)), quantized[stage])
         else:
-            import openvino
-
             graph = nncf.quantize(openvino.Core().read_model(path), nncf.Dataset(pixels), subset_size=len(pixels))
             openvino.save_model(graph, quantized[stage], compress_to_fp16=True)
     return quantized

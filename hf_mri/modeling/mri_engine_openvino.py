@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import sys
 from collections.abc import Sequence
 from functools import cached_property
 from importlib.util import find_spec
@@ -169,6 +170,8 @@ def load_library() -> Any:
     """Import OpenVINO, and not before it is needed."""
     if not has_library():
         raise ImportError('engine "openvino" needs OpenVINO: pip install "hf_mri[export]"')
+    # Its tools report their use over the network where they find this module; nobody who reads scans asked for that.
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     try:
         import openvino
     except ImportError as error:

@@ -3,6 +3,8 @@
 import copy
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -266,3 +268,13 @@ def test_eight_bits_are_calibrated_and_close(tmp_path):
     with torch.inference_mode():
         expected = model(pixels).logits.numpy()
     assert np.abs(logits - expected).mean() < 0.1 * expected.std()
+
+
+def test_nobody_is_told_of_an_export():
+    """OpenVINO's converter reports its use over the network where it can: not in a process that reads scans."""
+    code = (
+        "from hf_mri.modeling.mri_engine_openvino import load_library; load_library(); "
+        "from openvino.tools.ovc import telemetry_utils; print(telemetry_utils.tm.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "openvino.tools.ovc.telemetry_stub"
