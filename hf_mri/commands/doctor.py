@@ -17,6 +17,7 @@ CORE = (
     "transformers",
     "timm",
     "huggingface_hub",
+    "fsspec",
     "safetensors",
     "numpy",
     "pillow",

@@ -7,8 +7,9 @@ import json
 import logging
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -149,30 +150,27 @@ class Spool:
 
 def _fill(spool: Spool, source: Source, skip_bad: bool, workers: int, progress: bool) -> None:
     """Read and encode volumes in threads, a few ahead of the writer so that memory stays flat."""
-    bar = track(
-        _encode_ahead(source.volumes, workers),
-        f"Importing {source.entry.name}",
-        total=len(source.volumes),
-        console=Console(stderr=True),
-        disable=not progress,
-    )
     seen: set[tuple[str, int]] = set()
-    for encoded in bar:
-        good = []
-        for row in encoded:
-            if not isinstance(row, BadFile) and (row["volume"], row["slice"]) in seen:
-                row = BadFile(row["file"], f"slice {row['slice']} of {row['volume']} was read already")
-            if isinstance(row, BadFile):
-                if not skip_bad:
-                    raise ValueError(f"{source.name(row)}: {row.reason} (--skip-bad goes on without)")
-                spool.bad_files.append(source.locate(row))
-                continue
-            seen.add((row["volume"], row["slice"]))
-            good.append(row)
-        spool.add(good)
+    # Closed here, by this thread: left to the garbage collector, it might be closed by one of its own threads.
+    with closing(_encode_ahead(source.volumes, workers)) as volumes:
+        words = f"Importing {source.entry.name}"
+        console = Console(stderr=True)
+        for encoded in track(volumes, words, total=len(source.volumes), console=console, disable=not progress):
+            good = []
+            for row in encoded:
+                if not isinstance(row, BadFile) and (row["volume"], row["slice"]) in seen:
+                    row = BadFile(row["file"], f"slice {row['slice']} of {row['volume']} was read already")
+                if isinstance(row, BadFile):
+                    if not skip_bad:
+                        raise ValueError(f"{source.name(row)}: {row.reason} (--skip-bad goes on without)")
+                    spool.bad_files.append(source.locate(row))
+                    continue
+                seen.add((row["volume"], row["slice"]))
+                good.append(row)
+            spool.add(good)
 
 
-def _encode_ahead(volumes: list[Volume], workers: int) -> Iterator[list[dict[str, Any] | BadFile]]:
+def _encode_ahead(volumes: list[Volume], workers: int) -> Generator[list[dict[str, Any] | BadFile], None, None]:
     with ThreadPoolExecutor(workers) as pool:
         waiting = iter(volumes)
         running = deque(pool.submit(_encode_volume, v) for v in itertools.islice(waiting, workers + 1))
