@@ -1,8 +1,6 @@
 """An evaluation that is killed goes on, and one that several processes share says the same as one alone."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,6 +11,7 @@ import pytest
 from hf_mri.evaluation.evaluate import evaluate_model
 from hf_mri.reports.worst_pictures import WorstCases
 from tests.evaluation.builders import make_reader, write_lgg
+from tests.killing import kill_all
 from tests.reports.conftest import make_model
 
 PATIENTS = tuple(f"TCGA_{'CS' if number % 2 else 'DU'}_{number:04d}_20000101" for number in range(9))
@@ -87,7 +86,7 @@ def start(number: int, data: Path, model: Path, out: Path) -> subprocess.Popen:
     command = [sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={number}", "--rdzv_backend=c10d"]
     command += ["--rdzv_endpoint=127.0.0.1:0", "-m", "hf_mri", "evaluate", "--data", str(data), "--layout", "lgg"]
     command += ["--model", str(model), "--output", str(out)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.mark.slow
@@ -96,12 +95,11 @@ def test_the_command_in_several_processes_survives_a_kill(tmp_path: Path, number
     patients = tuple(f"TCGA_CS_{index:04d}_20000101" for index in range(90))  # several portions a process
     data, model, out = write_lgg(tmp_path / "raw", patients), make_model(tmp_path / "model"), tmp_path / "out"
     killed = start(number, data, model, out)
-    while not list(out.glob(".rows/*/*.json")):
+    while not list(out.glob(".rows/*/[!.]*.json")):
         assert killed.poll() is None, killed.stderr.read()
         time.sleep(0.005)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.communicate()
-    there = {path: path.stat().st_mtime_ns for path in out.glob(".rows/*/*.json")}
+    kill_all(killed)
+    there = {path: path.stat().st_mtime_ns for path in out.glob(".rows/*/[!.]*.json")}
     assert 0 < len(there) < len(patients), "killed in the middle"
     resumed = start(number, data, model, out)
     printed, errors = resumed.communicate(timeout=300)

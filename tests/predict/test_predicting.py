@@ -1,8 +1,6 @@
 """`hf-mri predict`, from files to files."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -15,6 +13,7 @@ from PIL import Image
 from hf_mri.modeling.mri_reading_run_length import decode_run_length
 from hf_mri.predict import predicting as predict_module
 from hf_mri.predict.predicting import ALL_KINDS, predict
+from tests.killing import kill_all
 from tests.reports.conftest import SIDE, write_scan
 
 
@@ -145,11 +144,11 @@ def test_a_launcher_that_counts_wrong_is_told(model, tmp_path, monkeypatch, rank
 
 
 def start_processes(number, scans, model, out):
-    """Read scans by the command in several processes, which form a session of their own that can be killed."""
+    """Read scans by the command in several processes, each a share."""
     command = [sys.executable, "-m", "torch.distributed.run", f"--nproc_per_node={number}", "--master_port=0"]
     command += ["--rdzv_backend=c10d", "--rdzv_endpoint=127.0.0.1:0", "-m", "hf_mri", "predict", f"{scans}/*"]
     command += ["--model", str(model), "--output", str(out), "--only", "json,masks"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.mark.slow
@@ -162,8 +161,7 @@ def test_processes_that_are_killed_lose_nothing_and_the_same_command_goes_on(mod
     while len(done := list(out.glob("scan*/reading.json"))) < 3:
         assert killed.poll() is None, killed.stderr.read()
         time.sleep(0.01)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
+    kill_all(killed)
     done = {path: path.stat().st_mtime_ns for path in out.glob("scan*/reading.json")}
     assert 3 <= len(done) < 24, "killed in the middle"
     assert all(len(json.loads(path.read_text())["slices"]) == 8 for path in done)
