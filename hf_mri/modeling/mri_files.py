@@ -90,13 +90,9 @@ def _held(folder: str | Path) -> Iterator[None]:
 def remove_left(folder: Path, name: str = "") -> None:
     """Remove what killed runs left aside for a place in a folder, or for any; what is being written stays."""
     for left in folder.glob(f".{glob.escape(name) or '*'}.*{ENDING}") if fcntl else ():
-        if name or time.time() - left.stat().st_mtime > JUST_MADE:
-            _remove_if_left(left)
-
-
-def _remove_if_left(folder: Path) -> None:
-    try:
-        with _held(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-    except OSError:  # somebody writes there, or has just finished
-        return
+        try:
+            if name or time.time() - left.stat().st_mtime > JUST_MADE:
+                with _held(left):
+                    shutil.rmtree(left, ignore_errors=True)
+        except OSError:  # somebody writes there, or has just finished, or another process has removed it
+            continue
