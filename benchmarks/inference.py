@@ -24,7 +24,7 @@ from scans import draw_scans, find_model, list_slices
 
 FORMS = {
     "short": {"patients": 1, "slices": 4, "size": 64, "rounds": 1, "fresh": 1, "all_forms": False},
-    "moderate": {"patients": 2, "slices": 24, "size": 256, "rounds": 2, "fresh": 2, "all_forms": False},
+    "moderate": {"patients": 2, "slices": 24, "size": 256, "rounds": 2, "fresh": 1, "all_forms": False},
     "long": {"patients": 8, "slices": 32, "size": 256, "rounds": 6, "fresh": 6, "all_forms": True},
 }
 BATCH = 8  # the peers' fastest on two cores
@@ -116,8 +116,9 @@ def count_gflop(network, size: int) -> float:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
+    channels = getattr(getattr(network, "config", None), "num_channels", 3)  # ours may take neighbors as well
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network.eval()(torch.zeros(1, 3, size, size))
+        network.eval()(torch.zeros(1, channels, size, size))
     return counter.get_total_flops() / 1e9
 
 
