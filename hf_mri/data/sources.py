@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hf_mri.data.datasets_table import LAYOUTS, OVERLAPPING, DatasetEntry, get_dataset_entry
-from hf_mri.modeling.mri_addresses import fetched
+from hf_mri.modeling.mri_addresses import fetched, shown_address
 from hf_mri.modeling.mri_scan_archive import unpack_zip
 from hf_mri.modeling.mri_scan_errors import ScanError
 
@@ -113,6 +113,7 @@ def open_source(layout: str, source: str | Path, **options: Any) -> Iterator[Sou
         if given.is_file() and given.suffix.lower() == ".zip":
             root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hf_mri_unzip_")))
             unpack_zip(given, root)
+        named = shown_address(str(source)).rstrip("/")
         try:
             found = reader.find_volumes(root, get_dataset_entry(_name_of(layout, root)), **options)
         except ScanError as error:
@@ -120,9 +121,8 @@ def open_source(layout: str, source: str | Path, **options: Any) -> Iterator[Sou
                 raise
             # The place aside says nothing to the user.
             inside = os.path.relpath(error.path, root)
-            raise error.named(str(source) if inside == "." else f"{str(source).rstrip('/')}/{inside}") from error
-        shown = str(source).rstrip("/") if root.is_dir() else str(source).rstrip("/").rpartition("/")[0] or "."
-        yield found._replace(root=root, shown=shown)
+            raise error.named(named if inside == "." else f"{named}/{inside}") from error
+        yield found._replace(root=root, shown=named if root.is_dir() else named.rpartition("/")[0] or ".")
 
 
 def _name_of(layout: str, source: Path) -> str:

@@ -90,10 +90,6 @@ class KeptRows:
             slices=sum(part["slices"] for part in took),
         )
 
-    def remove(self) -> None:
-        """Remove the rows, once the report that they were kept for is written."""
-        self.output.remove(FOLDER)
-
     def _file(self, name: str) -> str:
         return f"{quote(name, safe='')}.json"
 

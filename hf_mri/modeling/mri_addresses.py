@@ -1,6 +1,6 @@
 """Places that are no path of this machine: `s3://…`, `hf://…`, `memory://…`, whatever fsspec knows.
 
-Every function takes a local path as well and then does nothing special, so that callers need not ask.
+`fetched` and `delivered` hand local paths through, so that callers need not ask.
 """
 
 from __future__ import annotations
@@ -31,6 +31,11 @@ def name_of_address(address: str) -> str:
     return path.rstrip("/").rsplit("/", 1)[-1]
 
 
+def shown_address(address: str) -> str:
+    """An address as it may be told: without the web's questions, which may hold keys."""
+    return address.partition("?")[0] if is_web_address(address) else address
+
+
 @contextmanager
 def reaching(address: str) -> Iterator[tuple[Any, str]]:
     """The file system of an address and the path in it; whatever goes wrong there becomes one line.
@@ -40,7 +45,7 @@ def reaching(address: str) -> Iterator[tuple[Any, str]]:
     """
     from fsspec.core import url_to_fs  # only who has addresses waits for it
 
-    shown = address.partition("?")[0] if is_web_address(address) else address
+    shown = shown_address(address)
     try:
         yield url_to_fs(address)
     except ScanError:
@@ -63,9 +68,15 @@ def fetched(place: str | Path) -> Iterator[Path]:
         yield Path(place)
         return
     with tempfile.TemporaryDirectory(prefix="hf_mri_fetch_") as folder:
-        local = Path(folder) / (name_of_address(str(place)) or "scan")
+        local = _local_copy(folder, str(place))
         fetch(str(place), local)
         yield local
+
+
+def _local_copy(folder: str, address: str) -> Path:
+    """Where a copy lies: under the address's own name, where that is the name of a file."""
+    name = name_of_address(address)
+    return Path(folder) / ("copy" if name in ("", ".", "..") else name)
 
 
 def fetch(address: str, local: Path) -> None:
@@ -96,7 +107,7 @@ def delivered(place: str | Path, last: str = "", replace: bool = False) -> Itera
         yield Path(place)
         return
     with tempfile.TemporaryDirectory(prefix="hf_mri_deliver_") as folder:
-        local = Path(folder) / (name_of_address(str(place)) or "out")
+        local = _local_copy(folder, str(place))
         yield local
         sent = deliver(local, str(place), last)
         with reaching(str(place)) as (store, path):

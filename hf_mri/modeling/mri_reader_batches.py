@@ -59,9 +59,7 @@ class Work:
         self.masks = {label: np.zeros(shape, bool) for label in network.foreground.values()}
         self.evidence = np.zeros((count, len(self.masks), 5), np.float32)  # of each slice, what `gather_evidence` says
         self.window: Window | None = None  # all that is looked at, once the first time point has shown the organ
-        self.found: np.ndarray | None = (
-            None  # (H, W) of the network's grid, where the first time point shows something
-        )
+        self.found: np.ndarray | None = None  # (H, W) of the network's grid: what the first time point shows
         self.foreground_probability = None
         if network.keep != "nothing":
             self.foreground_probability = {label: np.zeros(shape, np.float16) for label in self.masks}
@@ -166,18 +164,12 @@ class Queues:
         for (work, _), page in zip(batch, logits, strict=True):
             if work.found is not None:
                 work.found |= where_found(page[None], overlapping)
-        if all(work.window is None for work, _ in batch):
-            return logits
-        return torch.stack(
-            [
-                page
-                if work.window is None
-                else put_back(
-                    page, work.window, (work.pixel_values.shape[-2], work.pixel_values.shape[-1]), overlapping
-                )
-                for (work, _), page in zip(batch, logits, strict=True)
-            ]
-        )
+        pages = [
+            put_back(page, work.window, tuple(work.pixel_values.shape[-2:]), overlapping)
+            for (work, _), page in zip(batch, logits, strict=True)
+            if work.window is not None
+        ]
+        return torch.stack(pages) if pages else logits  # a batch holds whole slices or windows, never both
 
     def _outline(self, work: Work, index: int, probability: Tensor) -> None:
         """Keep a slice's probabilities where they are asked for, and decide its masks where it passed the gate."""

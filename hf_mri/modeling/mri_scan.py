@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .mri_addresses import fetched, is_address
+from .mri_addresses import fetched, is_address, shown_address
 from .mri_scan_archive import unpack_zip
 from .mri_scan_arrays import check_spacing, read_array
 from .mri_scan_claims import ANY_SIZE, Limits
@@ -122,8 +122,7 @@ def _read_any(source: Any, wish: _Wish) -> Scan:
     if isinstance(source, Mapping):
         return _read_channels(source, wish)
     if is_address(source):
-        with fetched(source) as local:
-            return replace(_read_path(local, wish), files=())
+        return _read_address(source, wish)
     if isinstance(source, str | Path):
         return _read_path(Path(source), wish)
     if isinstance(source, Image.Image):
@@ -134,6 +133,16 @@ def _read_any(source: Any, wish: _Wish) -> Scan:
         kind = type(source).__name__
         raise ScanError("scan", f"a {kind} is several scans, not one", "read its entries one by one, or as a list")
     return _scan_of(read_array(source, wish.num_channels), "array")
+
+
+def _read_address(address: str, wish: _Wish) -> Scan:
+    with fetched(address) as local:
+        try:
+            return replace(_read_path(local, wish), files=())
+        except ScanError as error:  # the place aside says nothing to the user
+            inside = str(error.path).removeprefix(str(local))
+            aside = inside != str(error.path)
+            raise error.named(f"{shown_address(address).rstrip('/')}{inside}" if aside else error.path) from error
 
 
 def _read_path(path: Path, wish: _Wish) -> Scan:

@@ -58,9 +58,14 @@ def _sniff(head: bytes) -> str | None:
 
 def name_of(path: Path) -> str:
     """A scan's name: its file's or folder's, without folders and endings."""
-    name = path.resolve().name if path.name in ("", ".", "..") else path.name
+    return without_ending(path.resolve().name if path.name in ("", ".", "..") else path.name)
+
+
+def without_ending(name: str) -> str:
+    """A file's name without its ending, always one that a file or folder may have: `...png` is no way to `..`."""
     ending = next((ending for ending in ENDINGS if name.lower().endswith(ending)), "")
-    return name[: len(name) - len(ending)] or name
+    name = name[: len(name) - len(ending)] or name
+    return "scan" if name in ("", ".", "..") else name
 
 
 def number_order(path: Path) -> list[tuple[int, int | str]]:

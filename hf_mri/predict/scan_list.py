@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from hf_mri.modeling.mri_scan_files import ENDINGS
+from hf_mri.modeling.mri_scan_files import without_ending
 from hf_mri.storage.outputs import Output
 from hf_mri.storage.places import Place, as_place, exists, expand, list_files, locate, name_of_place, parent_name
 
@@ -115,11 +115,7 @@ def scan_name(source: Source) -> str:
         names = [scan_name(path) for path in source.values()]
         same = next((end for end, letters in enumerate(zip(*names, strict=False)) if len(set(letters)) > 1), None)
         return names[0][:same].rstrip("_-. ") or names[0]
-    name = name_of_place(source)
-    for ending in ENDINGS:
-        if name.lower().endswith(ending) and len(name) > len(ending):
-            return name[: -len(ending)]
-    return name or "scan"
+    return without_ending(name_of_place(source))
 
 
 def place_of(source: Source) -> str:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from hf_mri import Reader
+from hf_mri.modeling.mri_addresses import fetched
 from hf_mri.modeling.mri_scan_errors import ScanError
 from hf_mri.predict import predicting as predict_module
 from hf_mri.predict.predicting import predict
@@ -105,3 +106,20 @@ def test_a_name_at_an_address_cannot_lead_out_of_its_folder(model, store, archiv
     monkeypatch.setattr(type(store), "find", list_evil)
     with pytest.raises(ScanError, match="holds a name that leads out of its folder"):
         Reader.from_pretrained(model)(f"{archive}/a")
+
+
+def test_a_broken_scan_at_an_address_is_named_by_its_address(model, store, archive):
+    store.pipe({"/archive/a/slice_2.tif": b"broken", "/archive/x.nii.gz": b"broken"})
+    reader = Reader.from_pretrained(model)
+    with pytest.raises(ScanError) as told:
+        reader(f"{archive}/a")
+    assert str(told.value).startswith(f"{archive}/a/slice_2.tif: ")
+    with pytest.raises(ScanError) as told:
+        reader(f"{archive}/x.nii.gz")
+    assert str(told.value).startswith(f"{archive}/x.nii.gz: ")
+
+
+def test_an_address_that_ends_in_dots_is_copied_into_its_own_folder(store):
+    store.pipe("/odd/../a.png", b"x")
+    with fetched("memory://odd/..") as local:
+        assert local.name == "copy"

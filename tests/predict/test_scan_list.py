@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from hf_mri.modeling.mri_scan_files import name_of
 from hf_mri.predict.scan_list import describe_work, find_scans, parse_channels, plan_jobs, scan_name
 from hf_mri.storage.outputs import RECORD, LocalOutput
 from tests.reports.conftest import write_scan
@@ -28,6 +29,8 @@ def test_a_glob_without_match_and_an_empty_list_are_refused(tmp_path):
 def test_endings_are_dropped_from_names_and_dots_kept(tmp_path):
     assert scan_name(tmp_path / "x.1.nii.gz") == "x.1"
     assert scan_name(tmp_path / "patient.01") == "patient.01"
+    for name in ("...png", "..png", "...nii.gz"):
+        assert scan_name(tmp_path / name) == name_of(tmp_path / name) == "scan", "no name is a way to another folder"
     channels = {"pre": tmp_path / "p7_pre.nii", "flair": tmp_path / "p7_flair.nii"}
     assert scan_name(channels) == "p7"
 
