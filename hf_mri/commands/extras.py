@@ -23,6 +23,7 @@ OPTIONAL = (
     ("tifffile", "tifffile", "TIFF that Pillow does not read", "medical"),
     ("gradio", "gradio", "the web page", "space"),
     ("ipyniivue", "ipyniivue", "three planes and 3-D, on the page and in notebooks", "space"),
+    ("mcp", "mcp", "the page as a tool of assistants", "space"),
     ("nncf", "nncf", "8-bit export", "export"),
     ("onnx", "onnx", "ONNX export", "export"),
     ("onnxruntime", "onnxruntime", "running ONNX graphs", "export"),

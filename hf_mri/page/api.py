@@ -1,10 +1,11 @@
-"""The page's API, for gradio_client and plain HTTP: three named endpoints that keep nothing."""
+"""The page's API, for gradio_client and plain HTTP: named endpoints that keep nothing."""
 
 import gradio as gr
 
 from hf_mri.page.batcher import Desk
 from hf_mri.page.downloads import KINDS, pack
 from hf_mri.page.models import Bundle
+from hf_mri.page.tools import add_tools
 from hf_mri.page.uploads import read_upload
 from hf_mri.page.visitors import Uploads, visitor_of
 
@@ -12,7 +13,7 @@ OWN = -1  # "the model's own threshold", since an endpoint's numbers are never e
 
 
 def add_endpoints(bundles: list[Bundle], desks: dict[str, Desk], uploads: Uploads) -> None:
-    """Add /models, /read and /write to the page, out of sight."""
+    """Add /models, /read and /write to the page, out of sight, and the tools for assistants."""
     by_name = {bundle.name: bundle for bundle in bundles}
     first = bundles[0].name
 
@@ -48,6 +49,7 @@ def add_endpoints(bundles: list[Bundle], desks: dict[str, Desk], uploads: Upload
         return path
 
     gr.api(models, api_name="models", queue=False)
+    add_tools(bundles, desks, describe)
     with gr.Column(visible=False):
         files = gr.File(
             label="One file, or the slices of one scan (PNG, JPEG, TIFF, NIfTI, DICOM, zip)", file_count="multiple"

@@ -1,9 +1,7 @@
 """Between the network and Gradio: whose a file is, who is still a user, how fast one may guess, and safe headers."""
 
-import asyncio
 import json
 import secrets
-import time
 from collections.abc import Callable
 from http.cookies import SimpleCookie
 from urllib.parse import parse_qs, unquote
@@ -11,7 +9,8 @@ from urllib.parse import parse_qs, unquote
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 
-from hf_mri.page.logins import MOST_WAITING, SlowDown, wait_of
+from hf_mri.page.logins import SlowDown, TooManyError, address_of
+from hf_mri.page.tool_door import PLACE, ToolDoor
 from hf_mri.page.visitors import COOKIE, Sessions, Uploads, Visitor, read_cookie
 
 UPLOAD, FILE, HEARTBEAT = "/gradio_api/upload", "/gradio_api/file=", "/gradio_api/heartbeat/"
@@ -43,6 +42,7 @@ class Guard:
         self.list_users = list_users
         self.known = list_users() if list_users else {}
         self.logins = SlowDown()
+        self.tools = ToolDoor(app, self.logins, list_users)
         self.sessions = Sessions()
 
     async def __call__(self, scope, receive, send) -> None:
@@ -59,6 +59,8 @@ class Guard:
         if not self._is_own(path, parse_qs(scope["query_string"].decode("latin-1")), visitor):
             sentence = "This belongs to another visitor, or is no longer kept."
             return await JSONResponse({"detail": sentence}, 403)(scope, receive, send)
+        if path == PLACE or path.startswith(f"{PLACE}/"):
+            return await self.tools(scope, receive, send)
         if path == "/login" and scope["method"] == "POST":
             return await self._log_in(scope, receive, send)
         if path == UPLOAD:
@@ -87,24 +89,17 @@ class Guard:
         self.known = users
 
     async def _log_in(self, scope, receive, send) -> None:
-        record = self.logins.find((scope.get("client") or ("nowhere",))[0])
-        if record.waiting >= MOST_WAITING:
-            sentence = "Too many logins from your network at once; try again in a minute."
-            return await JSONResponse({"detail": sentence}, 429, {"retry-after": "60"})(scope, receive, send)
-        record.waiting += 1
         try:
-            async with record.turn:  # one after the other, or guesses side by side would all count as the first
-                await asyncio.sleep(wait_of(record))
+            async with self.logins.turn(address_of(scope)) as record:
                 await self.app(scope, receive, self._counting(send, record))
-        finally:
-            record.waiting -= 1
+        except TooManyError as error:
+            await JSONResponse({"detail": str(error)}, 429, {"retry-after": "60"})(scope, receive, send)
 
     @staticmethod
     def _counting(send, record):
         async def count(message) -> None:
             if message["type"] == "http.response.start":
-                record.failures = 0 if message["status"] == 200 else record.failures + 1
-                record.last = time.monotonic()
+                record.note(message["status"] == 200)
             await send(message)
 
         return count

@@ -21,6 +21,7 @@ from hf_mri.page.sessions import Visits
 from hf_mri.page.static_files import list_routes, read_static
 from hf_mri.page.texts import ABOUT, HEAD, PRIVACY, list_versions, say_organs
 from hf_mri.page.thumbnails import style_thumbnails
+from hf_mri.page.tools import offer_only_tools
 from hf_mri.page.viewer import make_viewer
 from hf_mri.page.visitors import Uploads, visitor_of
 
@@ -47,9 +48,21 @@ class Page(gr.Blocks):
     """The page with what it holds for its visitors."""
 
     def __init__(self, kept: int, **options):
+        self._tools = None
         super().__init__(delete_cache=(min(60, kept), kept), **options)
         self.visits = Visits()
         self.uploads = Uploads(get_upload_folder(), kept)
+
+    @property
+    def mcp_server_obj(self):
+        """Gradio's MCP server, once it is made; it is given away before the first request with fewer tools."""
+        return self._tools
+
+    @mcp_server_obj.setter
+    def mcp_server_obj(self, server) -> None:
+        if server:
+            offer_only_tools(server)
+        self._tools = server
 
     async def process_api(self, *args, **options):
         """Answer an event; what nobody foresaw is told in a sentence, since Gradio would tell nothing."""
@@ -215,6 +228,7 @@ def serve(page: Page, **options) -> None:
         footer_links=["api", "gradio"],
         run_history=False,  # it would keep scans in the browser
         enable_monitoring=False,
+        mcp_server=find_spec("mcp") is not None,
         ssr_mode=False,
         max_threads=80,
         **options,

@@ -33,7 +33,7 @@ def test_guesses_count_by_address_and_forwarded_ones_only_behind_a_proxy(tmp_pat
     seen = []
     environment = {"HF_MRI_AUTH": str(users), "FORWARDED_ALLOW_IPS": proxies}
     with (
-        mock.patch("hf_mri.page.guard.wait_of", lambda record: seen.append(record.failures) or 0.0),
+        mock.patch("hf_mri.page.logins.wait_of", lambda record: seen.append(record.failures) or 0.0),
         open_page(tmp_path, tmp_path / "nothing", **environment) as address,
     ):
         caller = Caller(address)
