@@ -19,7 +19,7 @@ LAYERS = (
     {"evaluation"},
     {"data"},
     {"tasks"},
-    {"storage"},
+    {"storage", "languages"},
     {"modeling"},
 )
 HEIGHT = {folder: len(LAYERS) - number for number, layer in enumerate(LAYERS) for folder in layer}

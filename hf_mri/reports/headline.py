@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from hf_mri.languages.words import ENGLISH, Words
 from hf_mri.tasks.registry import find_task
 from hf_mri.tasks.task import Measure
 
@@ -20,74 +21,78 @@ def write_headline(reading: dict[str, Any]) -> str:
     )
 
 
-def write_finding(reading: dict[str, Any]) -> str:
+def write_finding(reading: dict[str, Any], words: Words = ENGLISH) -> str:
     """Say what was found, whatever the doubts.
 
     Args:
         reading: What `Reading.to_dict()` returns.
+        words: the language.
     """
     labels = reading["labels"] or [reading["finding"] or "finding"]
     measured = find_task(labels).measure(reading)
     if measured:
-        return _capitalize("; ".join(f"{_words(label)}: {_list(found)}" for label, found in measured.items())) + "."
+        colon, semicolon = words.say("join.colon"), words.say("join.semicolon")
+        parts = [f"{words.name(label)}{colon}{_list(found, words)}" for label, found in measured.items()]
+        return f"{_capitalize(semicolon.join(parts))}."
     if len(labels) > 1:
-        return _several_labels(reading, labels)
+        return _several_labels(reading, labels, words)
     count, positive = len(reading["slices"]), sum(page["positive"] for page in reading["slices"])
-    slices = "1 slice" if count == 1 else f"{count} slices"
+    slices, label = words.count("finding.slices", count), words.name(labels[0])
     if not positive:
-        return f"No {labels[0]} in {slices}."
-    where = (
-        f"{_capitalize(labels[0])} in {positive} of {slices}"
-        if count > 1
-        else f"{_capitalize(labels[0])} in the slice"
-    )
-    volume = reading["volumes"][0].get(labels[0], {})
-    return ", ".join([where, *_measures(volume)]) + "."
+        own = f"finding.none.{labels[0]}"
+        return _capitalize(words.say(own if own in words.texts else "finding.none", slices=slices, label=label))
+    where = words.say(f"finding.{'some' if count > 1 else 'one'}", label=label, positive=positive, slices=slices)
+    measures = _measures(reading["volumes"][0].get(labels[0], {}), words)
+    measured_there = words.say("finding.measured", where=where, measures=", ".join(measures))
+    return _capitalize(measured_there if measures else f"{where}.")
 
 
-def format_confidence(reading: dict[str, Any]) -> str | None:
+def format_confidence(reading: dict[str, Any], words: Words = ENGLISH) -> str | None:
     """The Dice that the model expects of its outlines; None where there are none, or where it cannot tell."""
-    return None if reading["confidence"] is None else f"{reading['confidence']:.2f}"
+    return None if reading["confidence"] is None else words.number(f"{reading['confidence']:.2f}")
 
 
-def format_volume(volume: dict[str, Any]) -> str | None:
+def format_volume(volume: dict[str, Any], words: Words = ENGLISH) -> str | None:
     """A label's volume in mL, or in voxels where the spacing is not known; None where there is none."""
     if not volume.get("voxels"):
         return None
-    return f"{volume['voxels']:,} pixels" if volume["ml"] is None else f"{_short(volume['ml'])} mL"
+    if volume["ml"] is None:
+        return words.say("finding.pixels", number=words.number(f"{volume['voxels']:,}"))
+    return f"{words.number(_short(volume['ml']))} mL"
 
 
-def format_diameter(volume: dict[str, Any]) -> str | None:
+def format_diameter(volume: dict[str, Any], words: Words = ENGLISH) -> str | None:
     """A label's largest diameter; None where it was not found."""
     if not volume.get("voxels"):
         return None
     if volume["largest_diameter_mm"] is None:
-        return f"{volume['largest_diameter_pixels']:.0f} pixels"
+        return words.say("finding.pixels", number=f"{volume['largest_diameter_pixels']:.0f}")
     return f"{volume['largest_diameter_mm']:.0f} mm"
 
 
-def format_measure(measure: Measure) -> str:
+def format_measure(measure: Measure, words: Words = ENGLISH) -> str:
     """A measure with its unit; of a share in percent the digits after the point mean nothing."""
-    return f"{measure.value:.0f} %" if measure.unit == "%" else f"{_short(measure.value)} {measure.unit}"
+    return f"{measure.value:.0f} %" if measure.unit == "%" else f"{words.number(_short(measure.value))} {measure.unit}"
 
 
-def _several_labels(reading: dict[str, Any], labels: list[str]) -> str:
-    found = [(label, format_volume(reading["volumes"][0][label])) for label in labels]
-    parts = [f"{_words(label)} {volume}" for label, volume in found if volume]
-    missing = [_words(label) for label, volume in found if not volume]
+def _several_labels(reading: dict[str, Any], labels: list[str], words: Words) -> str:
+    found = [(words.name(label), format_volume(reading["volumes"][0][label], words)) for label in labels]
+    parts = [f"{label} {volume}" for label, volume in found if volume]
+    missing = words.say("join.no").join(label for label, volume in found if not volume)
     if not parts:
-        return f"Nothing found: no {', no '.join(missing)}."
+        return words.say("finding.nothing", missing=missing)
     sentence = _capitalize(", ".join(parts))
-    return f"{sentence}; no {', no '.join(missing)}." if missing else f"{sentence}."
+    return words.say("finding.missing", found=sentence, missing=missing) if missing else f"{sentence}."
 
 
-def _measures(volume: dict[str, Any]) -> list[str]:
-    diameter = format_diameter(volume)
-    return [part for part in (format_volume(volume), diameter and f"largest diameter {diameter}") if part]
+def _measures(volume: dict[str, Any], words: Words) -> list[str]:
+    diameter = format_diameter(volume, words)
+    told = diameter and words.say("finding.diameter", diameter=diameter)
+    return [part for part in (format_volume(volume, words), told) if part]
 
 
-def _list(measures: list[Measure]) -> str:
-    first, *others = [f"{measure.name} {format_measure(measure)}" for measure in measures]
+def _list(measures: list[Measure], words: Words) -> str:
+    first, *others = [f"{words.name(measure.name)} {format_measure(measure, words)}" for measure in measures]
     return f"{first} ({', '.join(others)})" if others else first
 
 
@@ -96,10 +101,5 @@ def _short(number: float) -> str:
     return f"{number:.0f}" if number >= 100 else f"{number:.1f}" if number >= 1 else f"{number:.2f}"
 
 
-def _words(label: str) -> str:
-    return label.replace("_", " ")
-
-
 def _capitalize(text: str) -> str:
-    text = _words(text)
     return text[:1].upper() + text[1:]

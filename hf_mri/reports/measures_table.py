@@ -2,31 +2,40 @@
 
 from html import escape
 
+from hf_mri.languages.words import ENGLISH, Words
 from hf_mri.reports.headline import format_diameter, format_volume
 from hf_mri.tasks.registry import find_task
 
+COLUMNS = ("label", "volume", "diameter", "where", "pixels")
 
-def tabulate(facts: dict) -> str:
+
+def tabulate(facts: dict, words: Words = ENGLISH) -> str:
     """Return the measurements as a table: a row for each label, at each time point of a cine that counts."""
     if not facts["labels"]:
-        return "<p>This model outlines nothing.</p>"
-    phases = {f" at {name}": phase for name, (_, phase) in find_moments(facts).items()} or {"": 0}
+        return f"<p>{escape(words.say('table.nothing'))}</p>"
+    phases = {name: phase for name, (_, phase) in find_moments(facts).items()} or {"": 0}
     rows = []
     for label in facts["labels"]:
-        for when, phase in phases.items():
-            volume = facts["volumes"][phase][label]
-            first, last = volume["first_slice"], volume["last_slice"]
-            where = "none" if first is None else f"{first + 1} to {last + 1}"
-            name = f"{label[:1].upper()}{label[1:]}{when}".replace("_", " ")
-            cells = [name, format_volume(volume), format_diameter(volume), where, f"{volume['voxels']:,}"]
-            rows.append("".join(f"<td>{escape(cell or 'none')}</td>" for cell in cells))
-    names = ("Label", "Volume", "Largest diameter", "Outlined in slices", "Pixels")
-    head = "".join(f'<th scope="col">{name}</th>' for name in names)
+        for moment, phase in phases.items():
+            cells = _fill_row(label, moment, facts["volumes"][phase][label], words)
+            rows.append("".join(f"<td>{escape(cell)}</td>" for cell in cells))
+    head = "".join(f'<th scope="col">{escape(words.say(f"table.{column}"))}</th>' for column in COLUMNS)
     body = "".join(f"<tr>{row}</tr>" for row in rows)
-    region = '<div class="table" role="region" aria-label="Measurements" tabindex="0">'
-    return (
-        f"{region}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div><p>{say_spacing(facts)}</p>"
-    )
+    region = f'<div class="table" role="region" aria-label="{escape(words.say("page.measurements"))}" tabindex="0">'
+    spacing = escape(say_spacing(facts, words), quote=False)
+    return f"{region}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div><p>{spacing}</p>"
+
+
+def _fill_row(label: str, moment: str, volume: dict, words: Words) -> list[str]:
+    none = words.say("table.none")
+    name = words.name(label)
+    if moment:
+        name = words.say("table.at", label=name, moment=words.name(moment))
+    where = none
+    if volume["first_slice"] is not None:
+        where = words.say("table.from_to", first=volume["first_slice"] + 1, last=volume["last_slice"] + 1)
+    size, diameter = format_volume(volume, words) or none, format_diameter(volume, words) or none
+    return [name[:1].upper() + name[1:], size, diameter, where, words.number(f"{volume['voxels']:,}")]
 
 
 def find_moments(facts: dict) -> dict[str, tuple[str, int]]:
@@ -34,8 +43,10 @@ def find_moments(facts: dict) -> dict[str, tuple[str, int]]:
     return find_task(facts["labels"]).find_moments(facts["cine"] or {})
 
 
-def say_spacing(facts: dict) -> str:
+def say_spacing(facts: dict, words: Words = ENGLISH) -> str:
     """Return what is known about the millimeters, and what to do where nothing is."""
     if facts["spacing_mm"] is None:
-        return "The file does not say how far apart pixels are: give it under “Spacing” for mm² and mL."
-    return f"Spacing {' x '.join('unknown' if mm is None else f'{mm:.2f}' for mm in facts['spacing_mm'])} mm."
+        return words.say("table.no_spacing")
+    unknown = words.say("page.unknown")
+    sizes = [unknown if mm is None else words.number(f"{mm:.2f}") for mm in facts["spacing_mm"]]
+    return words.say("table.spacing", sizes=" x ".join(sizes))

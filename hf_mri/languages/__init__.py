@@ -1,0 +1,1 @@
+"""The texts that visitors of the page read, a file a language."""
