@@ -16,7 +16,7 @@ from transformers.image_processing_utils import BaseImageProcessor
 
 from .mri_model_checks import MULTI_LABEL, SINGLE_LABEL
 from .mri_model_masks import to_masks, to_probabilities
-from .mri_pixels_intensity import CLIPPED, apply_window, apply_zscore, looks_clipped
+from .mri_pixels_intensity import CLIPPED, apply_window, apply_zscore, find_limits, find_tissue_limits, looks_clipped
 from .mri_pixels_options import for_this_call
 from .mri_pixels_slices import ImageLike, to_channels_first, to_list, to_tensor
 
@@ -39,7 +39,8 @@ class MriImageProcessor(BaseImageProcessor):
             At the ends of a volume the last slice is repeated; a slice alone is its own neighbor.
         scope: Whether window and z-score statistics come from the `slice` or from its whole `volume`. A slice without
             volume is a volume of one.
-        window: `percentile`, or `fixed` with `intensity_range`.
+        window: `percentile`; `tissue`, which puts the median of what is no background at 0.4; or `fixed` with
+            `intensity_range`.
         percentiles: Lower and upper percentile of all pixels of a channel that become 0 and 1.
         intensity_range: Lower and upper gray value that become 0 and 1.
         zscore: Subtract the mean and divide by the standard deviation of each channel; `image_mean` and `image_std`
@@ -104,7 +105,7 @@ class MriImageProcessor(BaseImageProcessor):
                 raise ValueError(f"{name} must be {least} or above, got {getattr(self, name)}")
         choices = {
             "scope": ("slice", "volume"),
-            "window": ("percentile", "fixed"),
+            "window": ("percentile", "tissue", "fixed"),
             "problem_type": (SINGLE_LABEL, MULTI_LABEL),
         }
         for name, allowed in choices.items():
@@ -237,7 +238,7 @@ class MriImageProcessor(BaseImageProcessor):
             if len({shapes[index] for index in group}) > 1:
                 raise ValueError("slices of one volume have different spacings: give them different volume_ids")
             out = torch.empty(len(members), *members[0].shape)
-            apply_window(members, self.intensity_range if self.window == "fixed" else None, self.percentiles, out)
+            apply_window(members, self._find_limits(members), out)
             if self.zscore:
                 apply_zscore(out)
             fitted = self._fit(out, "bilinear", shapes[group[0]])
@@ -246,6 +247,13 @@ class MriImageProcessor(BaseImageProcessor):
         if len(groups) == 1 and groups[0] == list(range(len(slices))):
             return fitted
         return _stack(values, "images")
+
+    def _find_limits(self, slices: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """The gray values of each channel that become 0 and 1."""
+        if self.window == "fixed" and self.intensity_range is not None:
+            low, high = (torch.tensor(float(limit)) for limit in self.intensity_range)
+            return low, high
+        return find_tissue_limits(slices) if self.window == "tissue" else find_limits(slices, self.percentiles)
 
     def _fit(self, values: Tensor, mode: str, shape: tuple[int, int]) -> Tensor:
         """Resize (S, C, H, W) to `size`, or pad it to a multiple of `size_divisor`.

@@ -10,6 +10,7 @@ CHOICES = {
     "task": ("classify", "segment", "two-stage"),
     "loss": ("cross_entropy_dice", "bce_dice", "focal_tversky"),
     "scope": ("volume", "slice"),
+    "window": ("percentile", "tissue"),
     "optimizer": ("adamw", "adam"),
     "schedule": ("cosine", "constant", "plateau"),
     "select": ("best", "last"),
@@ -93,7 +94,12 @@ class TrainingArguments:
     )
     neighbors: int = option(0, "Slices before and after that become channels (2.5-D)")
     scope: str = option("volume", "Intensity statistics of the whole volume or of the slice", CHOICES["scope"])
-    percentiles: list[float] = option([0.0, 99.5], "Window of the intensities, in percentiles")
+    window: str = option(
+        "percentile",
+        "What becomes 0 and 1: percentiles, or the lowest value and two and a half times the tissue's median",
+        CHOICES["window"],
+    )
+    percentiles: list[float] = option([0.0, 99.5], "Of the window percentile")
     zscore: bool = option(False, "Standardize each channel instead of scaling the window to 0..1")
 
     # Augmentation: strength, 0 switches one off.

@@ -23,7 +23,7 @@ def build_processor(arguments: TrainingArguments, entry: DatasetEntry) -> MriIma
         num_channels=entry.num_channels,
         neighbors=arguments.neighbors,
         scope=arguments.scope,
-        window="percentile",
+        window=arguments.window,
         percentiles=tuple(arguments.percentiles),
         zscore=arguments.zscore,
         orientation=entry.orientation,

@@ -8,7 +8,7 @@ from hf_mri.hub.json_files import read_json
 from hf_mri.modeling.mri_model_folder import check_model_name
 
 FILES = ["config.json", "preprocessor_config.json", "train_config.json", "training.json", "model.safetensors"]
-PIXELS = ("neighbors", "scope", "percentiles", "zscore", "pixel_spacing")
+PIXELS = ("neighbors", "scope", "window", "percentiles", "zscore", "pixel_spacing")
 
 
 def find_start(name: str) -> Path:

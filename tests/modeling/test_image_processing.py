@@ -55,12 +55,30 @@ def test_percentile_window_of_each_channel():
     assert np.allclose(prepare(processor, image)[0], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32])
+@pytest.mark.parametrize("fat", [0.0, 0.04, 0.1])
+def test_the_tissue_window_keeps_tissue_where_it_is_whatever_is_bright(dtype, fat):
+    processor = MriImageProcessor(size={"height": 64, "width": 64}, num_channels=1, window="tissue")
+    image = np.zeros((64, 64), dtype)
+    image[8:56, 8:56] = 80  # tissue, of which a part is a lesion, in air
+    image[20:28, 20:28] = 104
+    image.flat[: int(fat * image.size)] = 220
+    values = prepare(processor, image, do_normalize=False)[0, 0]
+    assert values[40, 40] == pytest.approx(0.4)
+    assert values[24, 24] == pytest.approx(0.4 * 1.3)
+    assert values[60, 60] == 0
+    assert values.max() <= 1
+
+
+@pytest.mark.parametrize("window", ["percentile", "tissue"])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.int16, np.float32])
-def test_a_nearly_empty_slice_of_any_depth(dtype):
+def test_a_nearly_empty_slice_of_any_depth(dtype, window):
     image = np.zeros((32, 32), dtype)
     image[5, 6] = 7  # both percentiles are 0: the maximum becomes the upper limit
-    values = MriImageProcessor(size_divisor=1, num_channels=1)(image, do_normalize=False)["pixel_values"]
-    assert (values.max(), values.sum()) == (1, 1)
+    processor = MriImageProcessor(size_divisor=1, num_channels=1, window=window)
+    values = processor(image, do_normalize=False)["pixel_values"]
+    expected = 1 if window == "percentile" else pytest.approx(0.4)  # one pixel is its own tissue
+    assert (values.max(), values.sum()) == (expected, expected)
 
 
 def test_a_large_volume_is_sampled_by_rows():
@@ -338,7 +356,7 @@ def test_bad_companions_are_refused():
         ({"size_divisor": 0}, "size_divisor must be"),
         ({"scope": "patient"}, "scope must be 'slice' or 'volume'"),
         ({"window": "fixed"}, "needs intensity_range"),
-        ({"window": "auto"}, "window must be 'percentile' or 'fixed'"),
+        ({"window": "auto"}, "window must be 'percentile' or 'tissue' or 'fixed'"),
         ({"percentiles": (99, 1)}, "percentiles must be"),
         ({"image_mean": [0.5, 0.5]}, "image_mean must hold one number for each of 3 channels"),
         ({"image_std": [0.5, 0, 0.5]}, "image_std must be above 0"),
