@@ -1,11 +1,11 @@
 """`hf-mri data …`: import, phantom, explore, push."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from hf_mri.commands.spacing import parse_spacing
+from hf_mri.commands.option_values import parse_spacing, split_words
 from hf_mri.data.datasets_table import LAYOUTS, PHANTOMS
 
 LAYOUT = typer.Argument(help=f"How the publisher ships it: {', '.join(LAYOUTS)} (any images with masks).")
@@ -39,13 +39,25 @@ def import_command(
         str, typer.Option(help="Training slices without foreground: keep, drop, or the share to keep, such as 0.25.")
     ] = "keep",
     labels: Annotated[
-        str | None, typer.Option(help="Layout folder: names of the mask's values 1, 2, … separated by commas.")
+        str | None,
+        typer.Option(help="Layouts folder and bids: names of the mask's values 1, 2, … separated by commas."),
     ] = None,
     spacing: Annotated[
         str | None,
         typer.Option(
             help="Layout folder: millimeters between rows, columns and slices, as 0.9,0.9,5, where files do not say."
         ),
+    ] = None,
+    sequences: Annotated[
+        str | None,
+        typer.Option(
+            help="Layout bids: one sequence or three, which become the channels, as T1w,FLAIR,ce-*_T1w; by default "
+            "FLAIR, T1w or T2w, the first that every scan with a mask has."
+        ),
+    ] = None,
+    masks: Annotated[
+        str | None,
+        typer.Option(help="Layout bids: which masks, where scans have several: dseg, desc-lesion_mask, manual/dseg."),
     ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="List bad files in audit.json and go on.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a data set that is at DEST.")] = False,
@@ -64,14 +76,12 @@ def import_command(
                                             slice; other columns are kept as text
 
     A mask is 0 where there is nothing, and 255 or 1, 2, … (named by --labels) where there is something.
+
+    The layout `bids` takes a BIDS data set with masks beside the images or in its derivatives (docs/bids.md).
     """
     from hf_mri.data.importing import import_dataset
 
-    options: dict = {"labels": [name.strip() for name in labels.split(",")]} if labels else {}
-    if spacing:
-        options["spacing"] = parse_spacing(spacing, counts=(3,))
-    if options and layout != "folder":
-        raise ValueError(f"--labels and --spacing belong to the layout folder; the files of {layout} say both")
+    options = _own_options(layout, labels, spacing, sequences, masks)
     summary = import_dataset(
         layout,
         source,
@@ -89,6 +99,26 @@ def import_command(
         typer.secho(f"Skipped: {bad['path']}: {bad['reason']}", fg="yellow", err=True)
     parts = ", ".join(f"{name} {n['patients']} / {n['slices']}" for name, n in summary["splits"].items())
     typer.echo(f"{dest}: {summary['patients']} patients, {summary['slices']} slices (patients / slices: {parts})")
+
+
+def _own_options(
+    layout: str, labels: str | None, spacing: str | None, sequences: str | None, masks: str | None
+) -> dict[str, Any]:
+    """What only some layouts take.
+
+    Raises:
+        ValueError: another layout was given it.
+    """
+    given = {
+        "labels": (("folder", "bids"), split_words(labels)),
+        "spacing": (("folder",), parse_spacing(spacing, counts=(3,))),
+        "sequences": (("bids",), split_words(sequences)),
+        "masks": (("bids",), masks),
+    }
+    for name, (layouts, value) in given.items():
+        if value and layout not in layouts:
+            raise ValueError(f"--{name} belongs to the layout {' or '.join(layouts)}; the files of {layout} say it")
+    return {name: value for name, (_, value) in given.items() if value}
 
 
 def phantom_command(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from hf_mri.commands.spacing import parse_spacing
+from hf_mri.commands.option_values import parse_spacing, split_words
 
 
 def register(app: typer.Typer) -> None:
@@ -19,7 +19,10 @@ def register(app: typer.Typer) -> None:
 def predict(
     scans: Annotated[
         list[str] | None,
-        typer.Argument(help="Files, folders or quoted globs, also as addresses (s3://…, hf://…); each is one scan."),
+        typer.Argument(
+            help="Files, folders or quoted globs, also as addresses (s3://…, hf://…); each is one scan, but a BIDS "
+            "data set one a subject and session."
+        ),
     ] = None,
     model: Annotated[str, typer.Option(help="Folder of a model, or its name on the Hub.")] = ...,
     output: Annotated[str, typer.Option(help="Folder, or address, that gets a folder for each scan.")] = ...,
@@ -27,13 +30,21 @@ def predict(
         str | None,
         typer.Option(
             help="Comma-separated, of json, masks, nifti, rle, overlays, montage, html, by default all of these; and "
-            "of dicom-seg, a segmentation in the study of the images, with the patient's data that they have."
+            "of dicom-seg, a segmentation in the study of the images, with the patient's data that they have. Or bids "
+            "alone: OUTPUT is then a BIDS derivative."
         ),
     ] = None,
     list_file: Annotated[Path | None, typer.Option("--list", help="File with one scan a line, besides.")] = None,
     channels: Annotated[
         list[str] | None,
         typer.Option(help="One scan in a file a channel, in the model's order: --channels pre=A --channels flair=B …"),
+    ] = None,
+    sequences: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a BIDS data set: what becomes the channels, in the model's order, as T1w,FLAIR,ce-*_T1w; by "
+            "default those that the model was trained on."
+        ),
     ] = None,
     spacing: Annotated[
         str | None, typer.Option(help="Millimeters between rows, columns and slices, as 0.9,0.9,5, for PNG and TIFF.")
@@ -71,13 +82,14 @@ def predict(
         sources,
         model,
         as_place(output),
-        only=None if only is None else [kind.strip() for kind in only.split(",")],
+        only=split_words(only),
         engine=engine,
         batch_size=batch_size,
         spacing=parse_spacing(spacing),
         series=series,
         flips=flips,
         name=name,
+        sequences=split_words(sequences),
     )
     counts = [
         f"{len(outcome.read)} scans read",

@@ -132,6 +132,7 @@ FOLDER = DatasetEntry(
     citation="",
     orientation="LPS",
 )
+BIDS = replace(FOLDER, name="bids", title="Scans with masks in BIDS", layout="bids", extra_columns={"group": "string"})
 
 
 def _as_phantom(entry: DatasetEntry) -> DatasetEntry:
@@ -150,7 +151,7 @@ def _as_phantom(entry: DatasetEntry) -> DatasetEntry:
 
 DATASETS: dict[str, DatasetEntry] = {
     entry.name: entry
-    for real in (LGG, ACDC, UW_MADISON, FOLDER)
+    for real in (LGG, ACDC, UW_MADISON, BIDS, FOLDER)
     for entry in (real, *([_as_phantom(real)] if real is not FOLDER else []))
 }
 LAYOUTS = tuple(dict.fromkeys(entry.layout for entry in DATASETS.values()))

@@ -64,7 +64,7 @@ def import_dataset(
         overwrite: replace `dest` if it holds a data set already.
         workers: threads that read and encode; by default one a core.
         progress: show a progress bar.
-        options: what only one layout takes (`folder`: `labels`, `spacing`).
+        options: what only one layout takes (`folder`: `labels`, `spacing`; `bids`: `labels`, `sequences`, `masks`).
 
     Returns:
         What `dataset.json` holds, with `findings` and `bad_files`.

@@ -1,11 +1,15 @@
 """Was the model trained on what it is judged by? The bundle's training.json says whom it has seen."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hf_mri.data.hashes import hash_pixels
-from hf_mri.evaluation.truth_volumes import TruthVolume
+
+if TYPE_CHECKING:  # it needs pandas, which reading a model's record does not
+    from hf_mri.evaluation.truth_volumes import TruthVolume
 
 # Validation patients chose the weights and thresholds: figures on them flatter as well.
 SEEN_SPLITS = ("train", "validation")

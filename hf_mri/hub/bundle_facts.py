@@ -1,7 +1,7 @@
 """What a bundle's files say about it, read once, for the card, its checks and the README's table."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -50,8 +50,10 @@ class BundleFacts:
 
     @property
     def entry(self) -> DatasetEntry | None:
-        """The data set's entry in the table; None for data that the table does not know."""
-        return DATASETS.get(self.training.get("dataset"))
+        """The data set's entry in the table, with its own channels; None for data that the table does not know."""
+        entry = DATASETS.get(self.training.get("dataset"))
+        channels = self.training.get("channels")
+        return replace(entry, channels=tuple(channels)) if entry and channels else entry
 
     @property
     def labels(self) -> list[str]:

@@ -8,6 +8,7 @@ class Training(TypedDict):
 
     dataset: str
     task: NotRequired[str]
+    channels: NotRequired[list[str]]  # of one slice, in words
     data_fingerprint: NotRequired[str]
     patients: NotRequired[dict[str, list[str]]]  # by split
     sites: NotRequired[dict[str, int]]

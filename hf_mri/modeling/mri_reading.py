@@ -125,7 +125,7 @@ class Reading:
 
     def in_source_order(self, label: str) -> np.ndarray:
         """A label's mask in the source's own voxel order: (I, J, K), or (I, J, K, T) of a cine."""
-        return self.geometry.to_source(_by_phase(self.masks[label], self.phases))
+        return self.geometry.to_source(by_phase(self.masks[label], self.phases))
 
     def unseen(self, gate_threshold: float) -> np.ndarray:
         """Indices of the slices that pass this gate but were never segmented: the model has to look at them."""
@@ -276,7 +276,7 @@ class Reading:
         return written
 
     def _save_nifti(self, folder: Path, label: str) -> Path:
-        volume = _by_phase(self.masks[label], self.phases)
+        volume = by_phase(self.masks[label], self.phases)
         place = folder / f"{file_name(label)}.nii.gz"
         return replace_file(place, lambda aside: write_nifti_file(aside, volume, self.geometry, self.spacing))
 
@@ -329,7 +329,7 @@ def encode_mask(mask: np.ndarray) -> bytes:
     return sink.getvalue()
 
 
-def _by_phase(mask: np.ndarray, phases: int) -> np.ndarray:
+def by_phase(mask: np.ndarray, phases: int) -> np.ndarray:
     """(T * S, H, W) as (S, H, W), or (S, H, W, T) of a cine."""
     if phases == 1:
         return mask

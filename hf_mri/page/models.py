@@ -128,9 +128,11 @@ def find_better(own: Bundle, others: list[Bundle], scan: Scan) -> str | None:
 def _name_channels(training: str, count: int) -> tuple[str, ...]:
     from hf_mri.data.datasets_table import DATASETS
 
-    entry = DATASETS.get(json.loads(training).get("dataset", "")) if training else None
-    if entry is not None and len(entry.channels) == count:
-        return entry.channels
+    record = json.loads(training) if training else {}
+    entry = DATASETS.get(record.get("dataset", ""))
+    channels = tuple(record.get("channels") or (entry.channels if entry else ()))
+    if len(channels) == count:
+        return channels
     return tuple(f"channel {number}" for number in range(1, count + 1))
 
 

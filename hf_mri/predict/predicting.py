@@ -20,12 +20,14 @@ from hf_mri.modeling.mri_model_folder import find_folder
 from hf_mri.modeling.mri_reader import Reader, best_device
 from hf_mri.modeling.mri_reading import KINDS, Reading
 from hf_mri.modeling.mri_scan_errors import ScanError
+from hf_mri.predict.bids_derivatives import describe_derivative, name_folder, write_derivative
+from hf_mri.predict.bids_sources import open_data_sets
 from hf_mri.predict.scan_list import Job, Source, describe_work, identify_model, plan_jobs
 from hf_mri.predict.summary import Row, describe_failure, describe_reading, write_summary
 from hf_mri.reports.dicom_seg import write_dicom_seg
 from hf_mri.reports.pictures import draw_montage, write_overlays
 from hf_mri.reports.reading_page import write_html
-from hf_mri.storage.outputs import RECORD, Output, open_output
+from hf_mri.storage.outputs import RECORD, LocalOutput, Output, open_output
 from hf_mri.storage.places import Place
 from hf_mri.storage.processes import own_share
 
@@ -33,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 PICTURE_KINDS = ("overlays", "montage", "html")
 ALL_KINDS = (*KINDS, *PICTURE_KINDS)
+BIDS = "bids"  # in the place of all others: the output is then a BIDS derivative
 DICOM_SEG = "dicom-seg"  # carries the patient's data of its images, so never without being asked for
 WRITERS = 2  # threads that write while the model runs
 
@@ -68,6 +71,7 @@ def predict(
     flips: bool = False,
     name: str | None = None,
     reader: Reader | None = None,
+    sequences: Sequence[str] | None = None,
 ) -> Outcome:
     """Read scans and write `output/SCAN/…`, and `output/summary.parquet` with a row a scan.
 
@@ -75,15 +79,18 @@ def predict(
     fails is reported, and the others go on. Of several processes (accelerate, torchrun, SLURM) each takes a share.
 
     Args:
-        sources: Paths or addresses, or one of these a channel.
+        sources: Paths or addresses, or one of these a channel; a BIDS data set's folder stands for its scans.
         output: A folder, or an address.
-        only: Of json, masks, nifti, rle, overlays, montage, html, by default all of these; and of dicom-seg.
+        only: Of json, masks, nifti, rle, overlays, montage, html, by default all of these; and of dicom-seg. Or bids
+            alone: the output is then a BIDS derivative.
         engine: What runs the networks: "auto", "torch" or "openvino".
         spacing: Millimeters between rows, columns and slices, where the files do not say.
         series: Of several DICOM series, the one to read.
         flips: Read each slice and its mirror image, and average.
         name: What outputs call the scan (further ones NAME-2, NAME-3, …) instead of its file's or folder's name.
         reader: The model where it is loaded already; `engine`, `batch_size` and `flips` are then its own.
+        sequences: Of BIDS data sets, the files that become the channels, as `T1w` or `ce-*_T1w`; None are those that
+            the model was trained on.
     """
     kinds = _check_kinds(only)
     revision = reader.revision if reader else _find_revision(model)
@@ -95,7 +102,15 @@ def predict(
         "flips": repr(reader.flips if reader else flips),
     }
     store, share = open_output(output), own_share()
-    jobs = plan_jobs(sources, store, name)
+    sources = open_data_sets(sources, model, sequences, revision)
+    if BIDS in kinds:
+        if not isinstance(store, LocalOutput) or name is not None:
+            raise ValueError("--only bids: needs a folder of this machine as output, and no --name")
+        settings["layout"] = BIDS
+        jobs = plan_jobs(sources, store, fixed=name_folder)
+        describe_derivative(store.folder, sources[0], model)
+    else:
+        jobs = plan_jobs(sources, store, name)
     outcome, todo, rows = Outcome(), [], []
     for job in share.of(jobs):
         record = store.record(job.name)
@@ -178,6 +193,8 @@ def write_reading(store: Output, job: Job, reading: Reading, kinds: Iterable[str
             write_html(reading, aside / "report.html")
         if DICOM_SEG in kinds:
             write_dicom_seg(reading, aside)
+        if BIDS in kinds:
+            write_derivative(reading, job.source, aside)
         reading.save(aside, only=[kind for kind in kinds if kind in KINDS])
         write_text(aside / RECORD, json.dumps(describe_work(job, settings, kinds, row)))
     return row
@@ -189,12 +206,15 @@ def _check_kinds(only: Iterable[str] | None) -> list[str]:
             logger.warning('no NIfTI is written: it needs nibabel; pip install "hf_mri[medical]"')
         return [kind for kind in ALL_KINDS if kind != "nifti" or find_spec("nibabel") is not None]
     kinds = list(dict.fromkeys(only))
-    known = (*ALL_KINDS, DICOM_SEG)
+    known = (*ALL_KINDS, DICOM_SEG, BIDS)
     unknown = [kind for kind in kinds if kind not in known]
     if unknown or not kinds:
         raise ValueError(f"--only: unknown {', '.join(unknown) or 'nothing'}; choose among {', '.join(known)}")
-    if "nifti" in kinds and find_spec("nibabel") is None:
-        raise ImportError('--only nifti: needs nibabel; pip install "hf_mri[medical]"')
+    if BIDS in kinds and len(kinds) > 1:
+        raise ValueError("--only bids: stands alone, since the output is then a BIDS data set")
+    volumes = [kind for kind in kinds if kind in ("nifti", BIDS)]
+    if volumes and find_spec("nibabel") is None:
+        raise ImportError(f'--only {volumes[0]}: needs nibabel; pip install "hf_mri[medical]"')
     if DICOM_SEG in kinds and find_spec("highdicom") is None:
         raise ImportError('--only dicom-seg: needs highdicom; pip install "hf_mri[medical]"')
     return kinds
@@ -211,7 +231,7 @@ def _missing_outputs(record: dict[str, Any] | None, job: Job, settings: dict[str
         return kinds
     if set(kinds) <= set(record["outputs"]):
         return []
-    return [kind for kind in (*ALL_KINDS, DICOM_SEG) if kind in kinds or kind in record["outputs"]]
+    return [kind for kind in (*ALL_KINDS, DICOM_SEG, BIDS) if kind in kinds or kind in record["outputs"]]
 
 
 def _own_device() -> str:

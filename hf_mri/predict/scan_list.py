@@ -1,10 +1,11 @@
 """Which scans to read, what to call them, and which are done already."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import count
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +73,16 @@ def parse_channels(pairs: Sequence[str]) -> dict[str, Place]:
     return channels
 
 
-def plan_jobs(sources: Sequence[Source], output: Output, name: str | None = None) -> list[Job]:
+def plan_jobs(
+    sources: Sequence[Source], output: Output, name: str | None = None, fixed: Callable[[Source], str] | None = None
+) -> list[Job]:
     """Give each scan a name of its own: two scans of one name never share a folder, in this run or an earlier one.
 
     Every process of a run plans the same.
 
     Args:
         name: In the place of the scans' own names, which may tell who was scanned.
+        fixed: A scan's only possible name, where a format rules it; two scans of one name are then refused.
     """
     if name is not None and (name != Path(name).name or name in ("", ".", "..")):
         raise ValueError(f"--name {name!r}: must be a name without folders")
@@ -89,9 +93,14 @@ def plan_jobs(sources: Sequence[Source], output: Output, name: str | None = None
         place = place_of(source)
         if place in planned:
             continue  # named twice
-        for candidate in _names(source, name or scan_name(source), alone=name is None):
+        names = [fixed(source)] if fixed else _names(source, name or scan_name(source), alone=name is None)
+        for candidate in names:
             if candidate not in taken and _owner(output, candidate) in (None, place):
                 break
+        else:
+            raise ValueError(
+                f"{output.place(candidate)}: is another scan's; read one scan of each name, into a new folder"
+            )
         planned.add(place)
         taken.add(candidate)
         jobs.append(Job(source, candidate, place))
@@ -113,9 +122,14 @@ def scan_name(source: Source) -> str:
     """The file's or folder's name without its ending; of several channels what their names begin with."""
     if isinstance(source, dict):
         names = [scan_name(path) for path in source.values()]
-        same = next((end for end, letters in enumerate(zip(*names, strict=False)) if len(set(letters)) > 1), None)
-        return names[0][:same].rstrip("_-. ") or names[0]
+        words = [re.split(r"([_\-. ]+)", name) for name in names]  # p7 of p7_t1 and p7_t2
+        return "".join(_common_start(words) or _common_start(names)).rstrip("_-. ") or names[0]
     return without_ending(name_of_place(source))
+
+
+def _common_start(parts: Sequence[Sequence[str]]) -> list[str]:
+    """Words, or letters, that all begin with."""
+    return [each[0] for each in takewhile(lambda each: len(set(each)) == 1, zip(*parts, strict=False))]
 
 
 def place_of(source: Source) -> str:

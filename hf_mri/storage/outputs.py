@@ -37,7 +37,7 @@ class LocalOutput:
     @contextmanager
     def fill(self, name: str, begun: dict[str, Any]) -> Iterator[Path]:
         """An empty folder that takes the scan's place when everything in it is written."""
-        with folder_aside(self.place(name), sweep=False) as aside:
+        with folder_aside(self.place(name), sweep="/" in name) as aside:  # what lies deeper was not swept yet
             yield aside
 
     def read(self, name: str) -> bytes | None:

@@ -219,6 +219,7 @@ def describe_run(
     return {
         "task": task,
         "dataset": data.entry.name,
+        "channels": list(data.entry.channels),
         "data_fingerprint": data.fingerprint,
         "patients": data.patients_by_split(),
         "sites": data.sites(),

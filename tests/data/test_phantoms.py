@@ -10,7 +10,7 @@ from hf_mri.data.phantoms.lgg import draw_head
 from hf_mri.data.sources import iterate_rows
 
 
-@pytest.mark.parametrize("layout", ["lgg", "acdc", "uw-madison"])
+@pytest.mark.parametrize("layout", ["lgg", "acdc", "uw-madison", "bids"])
 def test_the_seed_decides_every_byte_and_more_patients_change_none(layout, tmp_path):
     for name, patients, seed in (("one", 2, 5), ("two", 3, 5), ("other", 2, 6)):
         draw_phantom(layout, tmp_path / name, patients=patients, seed=seed, size=32, slices=4)

@@ -33,6 +33,8 @@ def test_endings_are_dropped_from_names_and_dots_kept(tmp_path):
         assert scan_name(tmp_path / name) == name_of(tmp_path / name) == "scan", "no name is a way to another folder"
     channels = {"pre": tmp_path / "p7_pre.nii", "flair": tmp_path / "p7_flair.nii"}
     assert scan_name(channels) == "p7"
+    assert scan_name({"t1": tmp_path / "p7_t1.nii", "t2": tmp_path / "p7_t2.nii"}) == "p7"
+    assert scan_name({"t1": tmp_path / "p7t1.nii", "t2": tmp_path / "p7t2.nii"}) == "p7t"
 
 
 def test_two_scans_of_one_name_get_two_folders_in_any_run(tmp_path):

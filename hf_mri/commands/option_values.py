@@ -1,4 +1,4 @@
-"""`--spacing 0.9,0.9,5`: millimeters, where files do not say them."""
+"""Options of several values in one text, as `--spacing 0.9,0.9,5` and `--labels liver,spleen`."""
 
 
 def parse_spacing(text: str | None, counts: tuple[int, ...] = (2, 3)) -> tuple[float, ...] | None:
@@ -13,3 +13,8 @@ def parse_spacing(text: str | None, counts: tuple[int, ...] = (2, 3)) -> tuple[f
         many = "two or three numbers" if counts == (2, 3) else "three numbers"
         raise ValueError(f"--spacing {text!r}: give {many} above 0, in millimeters, as 0.9,0.9,5")
     return numbers
+
+
+def split_words(text: str | None) -> list[str] | None:
+    """Return the words between commas; None for None."""
+    return None if text is None else [word.strip() for word in text.split(",")]
