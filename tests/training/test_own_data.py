@@ -46,7 +46,7 @@ def test_from_png_to_a_reading(train, tmp_path):
 
 def test_spacing_and_labels_belong_to_the_layout_folder(tmp_path):
     result = CliRunner().invoke(build_app(), ["data", "import", "lgg", "x", str(tmp_path), "--spacing", "1,1,5"])
-    assert "belong to the layout folder" in str(result.exception)
+    assert "--spacing belongs to the layout folder; the files of lgg say it" in str(result.exception)
     result = CliRunner().invoke(build_app(), ["data", "import", "folder", "x", str(tmp_path), "--spacing", "1,1"])
     assert "give three numbers above 0" in str(result.exception)
 
