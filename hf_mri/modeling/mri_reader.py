@@ -27,6 +27,7 @@ from .mri_engine_choice import load_engine
 from .mri_model_checks import BACKGROUND, MULTI_LABEL
 from .mri_model_folder import find_folder
 from .mri_model_weights import has_weights_of
+from .mri_reader_attention import find_attention_of_scan
 from .mri_reader_batches import KEEP, Network, Queues, Work, is_done
 from .mri_reading import Reading
 from .mri_reading_decisions import decide_stage, keep_largest_component, slice_probability, thresholds_of
@@ -76,6 +77,7 @@ class Reader:
             folder = None  # trained since it was loaded: what lies there is about another model
         if isinstance(engine, str):
             engine = load_engine(model, engine, precision, folder)
+        self.gate = model.gate
         self.trust = load_trust(folder)
         self.engine = MirroringEngine(engine) if flips else engine
         self.flips = flips
@@ -213,6 +215,21 @@ class Reader:
             queues.flush()
             reading = replace(reading, mask_logit=work.mask_logit, foreground_probability=work.foreground_probability)
         return reading.at(gate_threshold=gate_threshold)
+
+    def attention(self, reading: Reading) -> np.ndarray:
+        """Where the gate looked: (S, H, W) on the scan's grid, from 0 to the gate's probability of each slice.
+
+        Args:
+            reading: of this model, with its scan.
+
+        Raises:
+            ValueError: the model has no gate, or one without feature maps.
+        """
+        if self.gate is None:
+            raise ValueError("attention: this model has no gate, its outlines show what it saw")
+        if reading.scan is None:
+            raise ValueError("attention: needs a reading that holds its scan, as `Reader` returns it")
+        return find_attention_of_scan(self.gate, self.processor, self.prepare(reading.scan), self.batch_size)
 
     def _read_ahead(self, scans: Iterable[Any], options: dict[str, Any]) -> Iterator[Work | ScanError]:
         """Prepare scans in threads, a few batches of slices ahead of the model."""

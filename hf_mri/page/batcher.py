@@ -64,6 +64,11 @@ class Desk:
         job = partial(self.reader.look_further, reading, gate_threshold)
         return self._wait(Ticket(unseen, job=job), lambda fraction, text: None)
 
+    def find_attention(self, reading):
+        """Return where the gate looked, slice by slice."""
+        job = partial(self.reader.attention, reading)
+        return self._wait(Ticket(len(reading.probability), job=job), lambda fraction, text: None)
+
     def _wait(self, ticket: Ticket, report: Callable[[float, str], None]):
         try:
             self._waiting.put_nowait(ticket)

@@ -11,12 +11,13 @@ from hf_mri.page.batcher import Desk
 from hf_mri.page.corrections import correct, drop_corrections
 from hf_mri.page.downloads import DICOM_SEG, GONE, Counter
 from hf_mri.page.examples import Example
+from hf_mri.page.layers import find_doubt, show_layer
 from hf_mri.page.models import Bundle, find_better
 from hf_mri.page.sessions import Visits
 from hf_mri.page.thumbnails import style_thumbnails
 from hf_mri.page.uploads import list_scans, read_upload
 from hf_mri.page.values import show_frames, show_values
-from hf_mri.page.viewer import show_reading, show_scan
+from hf_mri.page.viewer import list_layers, show_reading, show_scan
 from hf_mri.page.visitors import Uploads, visitor_of
 from hf_mri.reports.measures_table import tabulate
 
@@ -72,7 +73,12 @@ class TabEvents:
                 trigger_mode="always_last",
                 **options,
             )
-        for event, handler in ((parts.viewer.input, self.send_values), (parts.viewer.play, self.send_frames)):
+        asked = (
+            (parts.viewer.input, self.send_values),
+            (parts.viewer.play, self.send_frames),
+            (parts.viewer.select, self.send_layer),
+        )
+        for event, handler in asked:
             event(handler, None, parts.viewer, show_progress="hidden", **options)
         parts.viewer.submit(self.correct, None, shown, show_progress="hidden", **options)
         counter = Counter(self.bundle, self.visits, self.uploads)
@@ -217,6 +223,15 @@ class TabEvents:
         reading = self.visits.get(visitor_of(request), self.bundle.name)
         return gr.skip() if reading is None else gr.HTML(frames=show_frames(reading))
 
+    def send_layer(self, request: gr.Request, event: gr.EventData):
+        """Send a layer of the reading at hand: where the gate looked, or where its outlines are unsure."""
+        reading = self.visits.get(visitor_of(request), self.bundle.name)
+        name = event._data.get("layer") if isinstance(event._data, dict) else None
+        if reading is None or name not in list_layers(reading):
+            return gr.skip()
+        pages = self.desk.find_attention(reading) if name == "gate" else find_doubt(reading)
+        return gr.HTML(layer=show_layer(reading, reading.to_dict(), name, pages))
+
     def _show(self, reading) -> dict:
         parts, facts = self.parts, reading.to_dict()
         better = find_better(self.bundle, self.others, reading.scan)
@@ -239,7 +254,7 @@ class TabEvents:
         self.visits.forget(visitor_of(request), self.bundle.name)
         return {
             parts.answer: answer,
-            parts.viewer: gr.HTML(value=None, reading=None, values=None, frames=None),
+            parts.viewer: gr.HTML(value=None, reading=None, values=None, frames=None, layer=None),
             parts.measures: "",
             **dict.fromkeys(parts.spacing),
             **{button: gr.Button(interactive=False) for button in parts.downloads.values()},

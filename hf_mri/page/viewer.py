@@ -15,7 +15,7 @@ from hf_mri.tasks.task import Task
 
 # One behavior in parts, of which the later ones use what the first defines.
 SCRIPTS = ("viewer.js", "viewer_values.js", "viewer_hand.js", "viewer_cine.js", "viewer_planes.js")
-SCRIPTS += ("viewer_measure.js", "viewer_correct.js", "viewer_start.js")
+SCRIPTS += ("viewer_layers.js", "viewer_measure.js", "viewer_correct.js", "viewer_start.js")
 LONGEST_SIDE = 512  # pixels that are sent; the masks to download keep the scan's own size
 SUSPECTED = "suspected"  # called by its probability, but nothing in it is outlined
 UNLIKELY = "unlikely"  # outlined, but not called
@@ -26,6 +26,7 @@ STAGES = {
     "mask": "outlined",
     UNLIKELY: "outlined, too unlikely to count",
 }
+LAYERS = {"gate": "where the gate looked", "doubt": "where the outline is unsure"}
 KEY = {
     "mask": "outlined",
     SUSPECTED: "suspected",
@@ -42,6 +43,7 @@ def make_viewer(elem_id: str) -> gr.HTML:
         reading=None,
         values=None,
         frames=None,
+        layer=None,
         html_template=read_static("viewer.html").replace("{planes}", "" if find_niivue() else "none"),
         js_on_load="\n".join(read_static(name) for name in SCRIPTS),
         apply_default_css=False,
@@ -81,6 +83,7 @@ def show_scan(reading, facts: dict, task: Task, channel_names: tuple[str, ...]) 
         "phases": facts["phases"],
         "channels": [*channel_names, "all, as colors"] if channels == len(channel_names) == 3 else [],
         "channel": task.shown_channel(channels),
+        "layers": [{"name": name, "text": LAYERS[name]} for name in list_layers(reading)],
         "finding": task.finding.capitalize(),
         "labels": [
             {"name": label.replace("_", " "), "color": color} for label, color in label_colors(facts["labels"]).items()
@@ -92,6 +95,12 @@ def show_scan(reading, facts: dict, task: Task, channel_names: tuple[str, ...]) 
         "tone": "measure" if len(masks) > 1 else "alarm",
         "jump": "Largest" if len(masks) > 1 else "Most suspicious",
     }
+
+
+def list_layers(reading) -> list[str]:
+    """Return the layers that a reading can have."""
+    there = {"gate": reading.gate_logit is not None, "doubt": reading.foreground_probability is not None}
+    return [name for name in LAYERS if there[name]]
 
 
 def show_reading(reading, facts: dict) -> dict:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from hf_mri.data.phantoms.scan import draw_scan
 from hf_mri.modeling.mri_reading import Reading
 from hf_mri.modeling.mri_scan import read_scan
 from hf_mri.page.corrections import correct
+from hf_mri.page.layers import show_layer
 from hf_mri.page.static_files import find_niivue, read_static
 from hf_mri.page.values import show_frames, show_values
 from hf_mri.page.viewer import SCRIPTS, show_reading, show_scan
@@ -24,12 +26,12 @@ CHANNELS = ("pre-contrast", "FLAIR", "post-contrast")
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><style>STYLE</style>
 <div class="page-tab"><div class="answer"></div><div id="brain-viewer"><div>MARKUP</div></div></div>
 <div style="height: 2000px"></div><script>
-const sent = SENT, watchers = {}, props = { value: null, reading: null, values: null, frames: null };
+const sent = SENT, watchers = {}, props = { value: null, reading: null, values: null, frames: null, layer: null };
 const watch = (name, tell) => (watchers[name] ??= []).push(tell);
 const give = (name) => { props[name] = sent[name]; (watchers[name] ?? []).forEach((tell) => tell()); };
 const trigger = (event, data) => event === "submit"
   ? (window.submitted = data)
-  : setTimeout(() => give(event === "input" ? "values" : "frames"));
+  : setTimeout(() => give({ input: "values", play: "frames", select: "layer" }[event]));
 const element = document.querySelector("#brain-viewer");
 new Function("element", "props", "watch", "trigger", SCRIPT)(element, props, watch, trigger);
 give("value"); give("reading");</script></html>"""
@@ -391,6 +393,35 @@ def test_three_planes_and_the_strip_show_the_same_slice(look_with_webgl, head):
         tab.mouse.click(box["x"] + 0.3 * box["width"], box["y"] + down * box["height"])
     tab.wait_for_function(f"document.querySelector('.viewer').dataset.shown !== '{shown + 1}'")
     assert tab.locator(".v-slice").input_value() == tab.locator(".viewer").get_attribute("data-shown")
+
+
+def test_a_layer_lies_between_picture_and_outline_where_it_is_bright(look):
+    reading, about = draw_head()
+    pages = np.zeros(reading.scan.slices.shape[:3], np.float32)
+    pages[:, :, :32] = 1.0  # bright on the left half
+    tab = look(
+        send(replace(reading, gate_logit=np.full(len(pages), 2.0, np.float32)), **about)
+        | {"layer": show_layer(reading, reading.to_dict(), "gate", pages)}
+    )
+    for name in ("contour", "fill"):
+        tab.uncheck(f'[data-part="{name}"]')
+    opaque = """() => {
+      const { width, height } = document.querySelector(".v-overlay");
+      const { data } = document.querySelector(".v-overlay").getContext("2d").getImageData(0, height / 2, width, 1);
+      return [data[4 * Math.round(width * 0.2) + 3], data[4 * Math.round(width * 0.8) + 3]];
+    }"""
+    assert tab.evaluate(opaque) == [0, 0]
+    assert tab.locator('[data-part="layer"] option').all_inner_texts() == ["none", "where the gate looked"]
+    tab.select_option('[data-part="layer"]', "gate")
+    tab.wait_for_function(f"() => ({opaque})()[0] > 150")
+    assert tab.evaluate(opaque)[1] == 0
+    tab.select_option('[data-part="layer"]', "")
+    tab.wait_for_function(f"() => ({opaque})()[0] === 0")
+
+
+def test_without_layers_none_is_offered(look):
+    reading, about = draw_head()
+    assert look(send(reading, **about)).locator(".v-layer").is_hidden()
 
 
 def test_without_webgl_the_slices_serve(look, chromium, head):

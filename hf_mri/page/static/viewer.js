@@ -119,18 +119,18 @@ async function draw() {
   const decoded = await Promise.all(
     shown.map(async ({ group }) => {
       const index = group.slices[Math.min(wanted, group.slices.length - 1)];
-      return { index, image: await decode(picture(index)), bits: await bitsOf(index) };
+      return { index, image: await decode(picture(index)), bits: await bitsOf(index), wash: await washOf(index) };
     }),
   );
   if (wanted !== view.slice || phase !== view.phase || shown.length !== figures.length) return; // a later call draws
-  decoded.forEach(({ index, image, bits }, at) => {
+  decoded.forEach(({ index, image, bits, wash }, at) => {
     const base = figures[at].querySelector(".v-image");
     drawImage(base, index, image);
     figures[at].dataset.index = index;
     base.setAttribute("aria-label", `${shown[at].title} slice ${wanted + 1}: ${describe(index)}`.trim());
     const overlay = figures[at].querySelector(".v-overlay");
     figures[at].bits = bits;
-    if (overlay) drawOverlay(overlay, bits);
+    if (overlay) drawOverlay(overlay, bits, wash);
   });
   showMeasure();
   root.dataset.shown = wanted + 1;
@@ -172,9 +172,11 @@ async function bitsOf(index) {
   return bits;
 }
 
-function drawOverlay(target, bits) {
+function drawOverlay(target, bits, wash = null) {
   const context = target.getContext("2d");
   context.clearRect(0, 0, target.width, target.height);
+  context.globalAlpha = 1;
+  if (wash) context.drawImage(wash, 0, 0, target.width, target.height);
   if (!bits) return;
   const { width, height } = props.value;
   props.value.labels.forEach((label, number) => {
@@ -314,6 +316,7 @@ function open() {
   option("channel").replaceChildren(...props.value.channels.map((name, at) => new Option(name, at)));
   option("channel").value = props.value.channel;
   fillPresets();
+  fillLayers();
   nameLabels();
   find('[data-jump="most"]').textContent = props.value.jump;
   view.slice = mostSuspicious();
@@ -337,6 +340,7 @@ function update() {
 function refresh() {
   if (!props.value) return;
   if (used) forgetCorrections();
+  askForLayer(); // another gate threshold lets other slices in
   drawStrip();
   mark();
   draw();

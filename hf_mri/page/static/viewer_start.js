@@ -4,4 +4,5 @@ watch("value", update);
 watch("reading", update);
 watch("values", receiveValues);
 watch("frames", receiveFrames);
+watch("layer", receiveLayer);
 update();
