@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ import pyarrow.parquet as pq
 from hf_mri.data.audit import audit_splits, unpack_hashes
 from hf_mri.data.datasets_table import DatasetEntry, get_dataset_entry
 from hf_mri.data.png import decode_picture
+from hf_mri.data.row_groups import open_shard
 from hf_mri.data.sources import Row
 from hf_mri.data.splits import SPLITS, split_patients
+from hf_mri.modeling.mri_addresses import name_of_address
 
 logger = logging.getLogger(__name__)
 
@@ -45,27 +47,42 @@ def read_entry(dataset: str | Path) -> DatasetEntry:
 def list_shards(dataset: str | Path) -> list[Path]:
     """The Parquet files in the order of the rows: train, validation, test."""
     read_summary(dataset)
-    shards = [path for split in SPLITS for path in sorted((Path(dataset) / "data").glob(f"{split}-*.parquet"))]
+    files = sorted((Path(dataset) / "data").glob("*.parquet"))
+    shards = [path for split in SPLITS for path in files if is_shard(path.name, split)]
     if not shards:
         raise ValueError(f"{dataset}: no Parquet files in its folder `data`; import it again")
     return shards
 
 
-def read_table(dataset: str | Path) -> pd.DataFrame:
+def is_shard(name: str, split: str) -> bool:
+    """Return whether a file's name is that of a Parquet file of a split."""
+    return name.startswith(f"{split}-") and name.endswith(".parquet")
+
+
+def read_table(dataset: str | Path, shards: Sequence[Path | str] | None = None) -> pd.DataFrame:
     """All rows without their pictures: the columns, `stored_split`, and the hashes `pixels` and `picture`.
 
     The index is the row's number in the order of the files, which is what `load_rows` counts by as well.
+
+    Args:
+        dataset: folder of an imported data set.
+        shards: its Parquet files, where they lie elsewhere.
     """
     parts = []
-    for shard in list_shards(dataset):
-        file = pq.ParquetFile(shard)
-        columns = [name for name in file.schema_arrow.names if name not in ("image", "mask")]
-        parts.append(file.read(columns).to_pandas().assign(stored_split=shard.name.split("-")[0]))
+    for shard in list_shards(dataset) if shards is None else shards:
+        with open_shard(shard) as file:
+            columns = [name for name in file.schema_arrow.names if name not in ("image", "mask")]
+            rows = file.read(columns).to_pandas()
+        parts.append(rows.assign(stored_split=_name_of(shard).split("-")[0]))
     rows = pd.concat(parts, ignore_index=True)
     hashes = unpack_hashes(json.loads((Path(dataset) / "audit.json").read_text(encoding="utf-8"))["rows"])
     if not (hashes["volume"].equals(rows["volume"]) and (hashes["slice"] == rows["slice"]).all()):
         raise ValueError(f"{dataset}: audit.json does not belong to these Parquet files; import the data set again")
     return rows.assign(pixels=hashes["pixels"], picture=hashes["picture"])
+
+
+def _name_of(shard: Path | str) -> str:
+    return shard.name if isinstance(shard, Path) else name_of_address(shard)
 
 
 def assign_splits(dataset: str | Path, protocol: str | None = None, seed: int | None = None) -> pd.DataFrame:

@@ -46,6 +46,9 @@ class TrainingArguments:
     # What is trained, on what, and where the result goes.
     task: str = option("segment", "What to train", CHOICES["task"])
     data: str | None = option(None, "Data set folder (made by `hf-mri data import`) or Hub id")
+    streaming: bool = option(
+        False, "Fetch slices while training, from --data on the Hub or at any address, instead of storing them all"
+    )
     output_dir: str = option("runs/latest", "Run folder: checkpoints/, curves, and at the end bundle/")
     config: str | None = option(None, "JSON file of options; flags override it")
     protocol: str = option("hold-out", "Split: hold-out, stored, leave-one-site-out SITE, slices-leaky, all")

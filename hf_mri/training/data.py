@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import torch
 
 from hf_mri.data.audit import audit_splits
-from hf_mri.data.dataset_folder import list_shards, read_entry, read_summary, read_table
+from hf_mri.data.dataset_folder import is_shard, list_shards, read_entry, read_summary, read_table
 from hf_mri.data.datasets_table import DatasetEntry
 from hf_mri.data.empty_slices import choose_rows
 from hf_mri.data.png import decode_picture
+from hf_mri.data.row_groups import RowGroups, open_shard
 from hf_mri.data.sources import split_mask
-from hf_mri.data.splits import make_folds, split_patients
+from hf_mri.data.splits import SPLITS, make_folds, split_patients
+from hf_mri.modeling.mri_addresses import fetch, is_address, name_of_address, reaching, shown_address
 from hf_mri.training.arguments import TrainingArguments
-from hf_mri.training.slice_cache import Rows, load_rows
+from hf_mri.training.examples import choose_examples
+from hf_mri.training.rows import Rows
+from hf_mri.training.slice_cache import load_rows
+from hf_mri.training.streamed_rows import StreamedRows
 
 SHARED_COLUMNS = {"label", "patient", "slice", "volume", "spacing", "stored_split", "pixels", "picture", "split"}
 
@@ -27,35 +33,45 @@ SHARED_COLUMNS = {"label", "patient", "slice", "volume", "spacing", "stored_spli
 class Table:
     """An imported data set: its rows without pictures, and where the pictures are."""
 
-    folder: Path
+    folder: Path | str  # or an address
     entry: DatasetEntry
     fingerprint: str
     frame: pd.DataFrame
+    shards: list[Path | str]
+
+    @cached_property
+    def groups(self) -> RowGroups:
+        """The rows by their numbers."""
+        return RowGroups(self.shards)
 
     def pictures(self):
         """Yield (image, mask) bytes of every row, in the order of the frame; memory stays flat."""
-        for shard in list_shards(self.folder):
-            for batch in pq.ParquetFile(shard).iter_batches(batch_size=64, columns=["image", "mask"]):
-                for row in batch.to_pylist():
-                    yield row["image"]["bytes"], row["mask"]["bytes"]
+        for shard in self.shards:
+            with open_shard(shard) as file:
+                for batch in file.iter_batches(batch_size=64, columns=["image", "mask"]):
+                    for row in batch.to_pylist():
+                        yield row["image"]["bytes"], row["mask"]["bytes"]
+
+    def pictures_of(self, index: np.ndarray) -> list[tuple[bytes, bytes]]:
+        """Return (image, mask) bytes of some rows."""
+        return [(row["image"]["bytes"], row["mask"]["bytes"]) for row in self.groups.take(index, ["image", "mask"])]
 
     def masks(self, index: np.ndarray) -> np.ndarray:
         """Read the stored masks (S, H, W) of one volume's rows, at the data set's own size."""
-        from pyarrow import dataset
-
-        found = dataset.dataset(list_shards(self.folder)).take(index, columns=["mask"])
-        return np.stack([decode_picture(mask["bytes"]) for mask in found["mask"].to_pylist()])
+        return np.stack([decode_picture(row["mask"]["bytes"]) for row in self.groups.take(index, ["mask"])])
 
 
-def open_table(data: str | None) -> Table:
-    """Open a data set folder, or fetch one from the Hub by its id."""
+def open_table(data: str | None, streaming: bool = False) -> Table:
+    """Open a data set folder, or fetch one from the Hub by its id or from an address; `streaming` leaves it there."""
     if not data:
         raise ValueError(
             "--data is missing: name a data set folder or Hub id; `hf-mri data import lgg SOURCE data/lgg` makes one "
             "from the publisher's files, `hf-mri data phantom lgg FOLDER --patients 12` draws synthetic ones to import"
         )
+    if is_address(data) or (streaming and _is_hub_id(data)):
+        return open_remote_table(data if is_address(data) else f"hf://datasets/{data}", streaming)
     folder = Path(data)
-    if not folder.exists() and data.count("/") == 1:
+    if _is_hub_id(data):
         from huggingface_hub import snapshot_download
 
         try:
@@ -65,7 +81,27 @@ def open_table(data: str | None) -> Table:
                 f"{data}: no such folder, and no data set of this name can be had from the Hub; make one with "
                 "`hf-mri data import LAYOUT SOURCE DEST`"
             ) from None
-    return Table(folder, read_entry(folder), read_summary(folder)["fingerprint"], read_table(folder))
+    shards = list_shards(folder)
+    return Table(folder, read_entry(folder), read_summary(folder)["fingerprint"], read_table(folder, shards), shards)
+
+
+def _is_hub_id(data: str) -> bool:
+    return not Path(data).exists() and data.count("/") == 1
+
+
+def open_remote_table(address: str, streaming: bool) -> Table:
+    """Open a data set at an address: its columns are fetched, its pictures only when they are asked for."""
+    address = address.rstrip("/")
+    if not streaming:
+        raise ValueError(f"--data {shown_address(address)}: give --streaming to train from an address")
+    with tempfile.TemporaryDirectory(prefix="hf_mri_table_") as folder:
+        for name in ("dataset.json", "audit.json"):
+            fetch(f"{address}/{name}", Path(folder, name))
+        with reaching(f"{address}/data") as (store, path):
+            found = [name_of_address(file) for file in store.find(path)]
+        shards = [f"{address}/data/{name}" for split in SPLITS for name in sorted(found) if is_shard(name, split)]
+        summary = read_summary(folder)
+        return Table(address, read_entry(folder), summary["fingerprint"], read_table(folder, shards), shards)
 
 
 @dataclass
@@ -104,6 +140,15 @@ class TrainingData:
     def stored_truth(self, index: np.ndarray) -> np.ndarray:
         """Return the foreground masks of one volume at the data set's own size, bool (S, L, H, W)."""
         return np.stack([*split_mask(self.table.masks(index), self.entry).values()], axis=1)
+
+    @cached_property
+    def shown(self) -> np.ndarray:
+        """The validation rows that a run draws to show how it goes."""
+        sizes = np.zeros(len(self.rows), int)
+        for index in self.rows.volumes_of(self.validation):
+            sizes[index] = (self.rows.masks_of(index) > 0).sum((1, 2)).cpu()
+        labels, patients = self.rows.labels[self.validation], self.rows.patients[self.validation]
+        return self.validation[choose_examples(labels, patients, sizes[self.validation])]
 
     def facts(self, row: int) -> dict:
         """Return what is known of a row's volume: patient, volume, spacing, and the columns that breakdowns use."""
@@ -160,7 +205,9 @@ def load_training_data(table: Table, processor, arguments: TrainingArguments, pr
     train &= choose_rows(frame, arguments.empty_slices, arguments.seed)
     return TrainingData(
         table=table,
-        rows=load_rows(table, processor, arguments.rows_cache, progress),
+        rows=StreamedRows(table, processor)
+        if arguments.streaming
+        else load_rows(table, processor, arguments.rows_cache, progress),
         training=np.flatnonzero(train),
         validation=np.flatnonzero(frame["split"] == "validation"),
     )

@@ -29,14 +29,12 @@ def draw_examples(model, data, processor, accelerator, task: str, path: Path) ->
     """Draw slices with the true outline (dashed) and the predicted one, or with the predicted probability."""
     from matplotlib.figure import Figure
 
-    rows, validation = data.rows, data.validation
-    sizes = np.array([int((rows.masks[row] > 0).sum()) for row in validation])
-    chosen = validation[choose_examples(rows.labels[validation], rows.patients[validation], sizes)]
+    rows, chosen = data.rows, data.shown
     images, _ = rows.batch(chosen, accelerator.device)
     with accelerator.autocast():
         logits = model.eval()(pixel_values=processor.normalize(images)).logits.float().cpu()
     truth = data.truth(chosen)
-    sequences = rows.images.shape[1]
+    sequences = rows.channels
     shown = rows.around.shape[1] // 2 * sequences + data.entry.task.shown_channel(sequences)
     figure = Figure(figsize=(12, 6.4), layout="constrained")
     for place, axes in enumerate(figure.subplots(2, SHOWN // 2).flat):

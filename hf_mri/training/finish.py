@@ -148,7 +148,7 @@ def learn_scans(data: TrainingData) -> tuple[KnownScans | None, dict | None]:
     patients = [str(data.rows.patients[index[0]]) for index in volumes]
     if len(set(patients)) < FEWEST:
         return None, None
-    described = [describe_slices(data.rows.images[index[choose_slices(len(index))]]) for index in volumes]
+    described = [describe_slices(data.rows.images_of(index[choose_slices(len(index))])) for index in volumes]
     return fit_known_scans(described, patients)
 
 

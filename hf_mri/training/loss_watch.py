@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from hf_mri.training.checkpoints import append_record
-from hf_mri.training.slice_cache import Rows
+from hf_mri.training.rows import Rows
 
 LOOK_EVERY = 20  # batches between two looks: each look waits for the GPU
 

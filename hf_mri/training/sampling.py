@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+BLOCK = 16  # volumes
+
 
 def draw_epoch(
     labels: np.ndarray,
@@ -12,6 +14,7 @@ def draw_epoch(
     processes: int = 1,
     seed: int = 0,
     positive_share: float = 0.0,
+    volumes: np.ndarray | None = None,
 ) -> np.ndarray:
     """Draw the rows of one epoch.
 
@@ -23,6 +26,7 @@ def draw_epoch(
         processes: Processes that share a step.
         seed: Of the run.
         positive_share: Share of positive rows, drawn with replacement; 0 takes every row once.
+        volumes: Of the rows, where those that are fetched together shall come together; None mixes all.
 
     Returns:
         Positions in `labels`, (steps, parts, processes, batch_size). The incomplete last step is left out.
@@ -39,10 +43,19 @@ def draw_epoch(
         order = rng.choice(count, size=count, replace=True, p=chance)
     else:
         order = rng.permutation(count)
+    if volumes is not None:
+        order = gather_blocks(order, volumes, rng)
     if count < step:  # a data set smaller than one step still trains: its rows repeat until the step is full
         order = np.resize(order, step)
     steps = len(order) // step
     return order[: steps * step].reshape(steps, parts, processes, batch_size)
+
+
+def gather_blocks(order: np.ndarray, volumes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Bring the rows of `BLOCK` volumes together, block after block; within a block the order stays as drawn."""
+    names, volume = np.unique(volumes, return_inverse=True)
+    block = rng.permutation(len(names)) // BLOCK
+    return order[np.argsort(block[volume[order]], kind="stable")]
 
 
 def make_generator(*place: int) -> torch.Generator:

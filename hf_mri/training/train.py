@@ -35,6 +35,8 @@ from hf_mri.training.transplant import transplant
 from hf_mri.training.validation import validate
 from hf_mri.training.weights_to_have import settle_pretrained
 
+LOOK_AHEAD = 8  # steps whose rows are fetched early, where they are not here
+
 
 def main(arguments: TrainingArguments) -> Path:
     """Train what the arguments say; return the bundle's folder."""
@@ -67,7 +69,7 @@ def train_stage(accelerator: Accelerator, arguments: TrainingArguments, task: st
     choose_algorithms(arguments.deterministic)
 
     # Data: split by patient, audited for leaks, decoded once.
-    table = open_table(arguments.data)
+    table = open_table(arguments.data, arguments.streaming)
     processor = build_processor(arguments, table.entry)
     with accelerator.main_process_first():
         data = load_training_data(table, processor, arguments, progress=accelerator.is_main_process)
@@ -106,7 +108,8 @@ def train_stage(accelerator: Accelerator, arguments: TrainingArguments, task: st
     def draw(epoch: int):
         """Return this process's rows of an epoch, (steps, parts of a step, batch)."""
         size = (arguments.batch_size, arguments.gradient_accumulation, accelerator.num_processes)
-        order = draw_epoch(rows.labels[training], epoch, *size, arguments.seed, arguments.positive_share)
+        together = rows.volumes[training] if arguments.streaming else None
+        order = draw_epoch(rows.labels[training], epoch, *size, arguments.seed, arguments.positive_share, together)
         return training[order[:, :, accelerator.process_index]]
 
     epoch_steps = len(draw(0))
@@ -119,13 +122,14 @@ def train_stage(accelerator: Accelerator, arguments: TrainingArguments, task: st
             epoch, position = divmod(progress.step, epoch_steps)
             rate = set_rates(optimizer, arguments, budget.share, progress)
             model.train()
+            rows.expect(draw(epoch)[position : position + LOOK_AHEAD].ravel())
             for part, index in enumerate(parts := draw(epoch)[position]):
                 generator = make_generator(arguments.seed, progress.step, part, accelerator.process_index)
                 images, masks = rows.batch(index, accelerator.device)
                 masks = rows.spread(masks)
                 if arguments.transplant and task == "segment":
                     transplant(images, masks, arguments.transplant, generator)
-                images, masks = augment(images, masks, generator, rows.images.shape[1], stand_in)
+                images, masks = augment(images, masks, generator, rows.channels, stand_in)
                 pixel_values = processor.normalize(images).contiguous(memory_format=torch.channels_last)
                 last = part == len(parts) - 1  # processes exchange gradients once a step, after its last part
                 with accelerator.autocast(), nullcontext() if last else accelerator.no_sync(model):

@@ -9,7 +9,9 @@ from accelerate.utils import gather_object
 from sklearn.metrics import roc_auc_score
 
 from hf_mri.modeling.mri_model_masks import foreground_against_rest
-from hf_mri.training.slice_cache import Rows
+from hf_mri.training.rows import Rows
+
+LOOK_AHEAD = 4  # volumes that are fetched early, where they are not here
 
 
 @torch.inference_mode()
@@ -18,7 +20,9 @@ def predict_volumes(
 ) -> Iterator:
     """Yield (rows of the volume, logits on the CPU) for the volumes that fall to this process."""
     model.eval()
-    for index in volumes[accelerator.process_index :: accelerator.num_processes]:
+    own = volumes[accelerator.process_index :: accelerator.num_processes]
+    for at, index in enumerate(own):
+        rows.expect(np.concatenate(own[at : at + LOOK_AHEAD]))
         logits = []
         for start in range(0, len(index), batch_size):
             images, _ = rows.batch(index[start : start + batch_size], accelerator.device)

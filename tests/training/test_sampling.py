@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hf_mri.training.sampling import draw_epoch, make_generator
+from hf_mri.training.sampling import BLOCK, draw_epoch, make_generator
 
 LABELS = np.array([0, 1] * 16 + [0] * 8)
 
@@ -45,3 +45,17 @@ def test_generators_depend_on_their_place_only():
     draw = lambda *place: make_generator(*place).initial_seed()  # noqa: E731
     assert draw(0, 5, 0, 1) == draw(0, 5, 0, 1)
     assert len({draw(0, 5, 0, 1), draw(0, 5, 1, 0), draw(1, 5, 0, 0), draw(0, 6, 0, 0)}) == 4
+
+
+@pytest.mark.parametrize("positive_share", [0.0, 0.5])
+def test_rows_of_a_block_of_volumes_come_together(positive_share):
+    volumes = np.repeat([f"volume {at}" for at in range(50)], 20)
+    labels = np.arange(len(volumes)) % 5 == 0
+    order = draw_epoch(labels, 3, 10, positive_share=positive_share, volumes=volumes).ravel()
+    mixed = draw_epoch(labels, 3, 10, positive_share=positive_share).ravel()
+    assert sorted(order) == sorted(mixed), "the same rows, in another order"
+    alive = [len(set(volumes[order[start : start + 100]])) for start in range(0, len(order), 100)]
+    assert max(alive) <= 2 * BLOCK
+    assert min(alive[:3]) > 5, "within a block volumes are mixed"
+    again = draw_epoch(labels, 4, 10, positive_share=positive_share, volumes=volumes).ravel()
+    assert set(volumes[order[:100]]) != set(volumes[again[:100]]), "another epoch has other blocks"
