@@ -22,7 +22,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from .mri_engine import Engine, MirroringEngine
+from .mri_engine import Engine, MirroringEngine, TorchEngine
 from .mri_engine_choice import load_engine
 from .mri_model_checks import BACKGROUND, MULTI_LABEL
 from .mri_model_folder import find_folder
@@ -142,6 +142,8 @@ class Reader:
         model = auto.from_pretrained(name_or_path, **where)
         processor = AutoImageProcessor.from_pretrained(name_or_path, **where)
         reader = cls(model.to(device or best_device()), processor, folder=folder, **options)
+        if isinstance(reader.engine, TorchEngine):
+            reader.engine.own_model()
         reader.revision = revision
         return reader
 
