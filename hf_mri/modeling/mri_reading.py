@@ -202,7 +202,7 @@ class Reading:
         columns, rows = shape[self.geometry.axes[2]], shape[self.geometry.axes[1]]
         count = len(self.probability) // self.phases
         gate, positive = self.gate_probability, self.positive
-        cine = measure_cine(self.masks, self.spacing, self.phases)
+        cine = measure_cine(self.masks, self.spacing, self.phases, self.geometry.slice_affine())
         return {
             "schema": SCHEMA,
             "source": self.source,

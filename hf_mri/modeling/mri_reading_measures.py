@@ -8,6 +8,9 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial.distance import pdist
 
+from .mri_reading_segments import measure_wall
+from .mri_reading_wall import Ring
+
 VENTRICLES = ("left ventricle", "right ventricle")
 MYOCARDIUM = "myocardium"
 DENSITY = 1.05  # of heart muscle, g/mL
@@ -65,13 +68,18 @@ def _diameter(region: np.ndarray, spacing: tuple[float, float]) -> float:
     return float(pdist(np.unique(corners, axis=0) * np.asarray(spacing)).max())
 
 
-def measure_cine(masks: dict[str, np.ndarray], spacing: tuple | None, phases: int) -> dict[str, Any] | None:
+def measure_cine(
+    masks: dict[str, np.ndarray], spacing: tuple | None, phases: int, affine: np.ndarray | None = None
+) -> dict[str, Any] | None:
     """Volumes over time; with a left ventricle, end diastole (largest), end systole (smallest) and ejection fraction.
 
     A chamber whose volumes no heart has gets no figures; `doubts` then says why.
 
     Args:
         masks: by label (T * S, H, W), time point after time point.
+        spacing: millimeters between rows, columns and slices, or None.
+        phases: T.
+        affine: (slice, row, column) to millimeters (right, anterior, superior), or None where nobody knows.
     """
     if phases < 2:
         return None
@@ -97,6 +105,12 @@ def measure_cine(masks: dict[str, np.ndarray], spacing: tuple | None, phases: in
     mass = _milliliters(int(voxels.get(MYOCARDIUM, np.zeros(phases))[diastole]), spacing)
     if mass:
         cine["myocardium_g"] = round(DENSITY * mass, 3)
+    if spacing and all(label in masks for label in (*VENTRICLES, MYOCARDIUM)):
+        ring = (masks[label] for label in (VENTRICLES[0], MYOCARDIUM, VENTRICLES[1]))
+        beats = [mask.reshape(phases, -1, *mask.shape[1:]) for mask in ring]
+        cine["wall"] = measure_wall(
+            [Ring(*(beat[at] for beat in beats)) for at in (diastole, systole)], spacing, affine
+        )
     return cine
 
 

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from hf_mri.reports.headline import format_confidence, write_finding
+from hf_mri.reports.headline import format_confidence, write_finding, write_remark
 from hf_mri.reports.measures_table import find_moments
 
 
@@ -48,6 +48,8 @@ def say_answer(facts: dict, better: str | None = None) -> str:
         details.append(f"A slice counts from {threshold:.0%}.")
     if expected := format_confidence(facts):
         details.append(f"Expected agreement of the outline with a reader's (Dice): {expected}.")
+    if remark := write_remark(facts):
+        details.append(remark)
     if facts["doubts"]:
         first, *others = facts["doubts"]
         said = f"What the model says all the same: {write_finding(facts)} {' '.join(details)}"

@@ -10,7 +10,7 @@ from typing import Any
 
 from hf_mri.modeling.mri_reading import Reading
 from hf_mri.predict.scan_list import Job
-from hf_mri.reports.headline import write_finding
+from hf_mri.reports.headline import write_finding, write_remark
 from hf_mri.storage.outputs import Output
 from hf_mri.storage.places import Place
 from hf_mri.storage.processes import Share
@@ -31,6 +31,7 @@ def describe_reading(name: str, reading: Reading) -> Row:
         "scan": name,
         "status": "read",
         "finding": write_finding(facts),
+        "remark": write_remark(facts),
         "slices": len(facts["slices"]),
         "positive_slices": sum(page["positive"] for page in facts["slices"]),
         "phases": facts["phases"],

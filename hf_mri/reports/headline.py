@@ -47,6 +47,15 @@ def write_finding(reading: dict[str, Any], words: Words = ENGLISH) -> str:
     return _capitalize(measured_there if measures else f"{where}.")
 
 
+def write_remark(reading: dict[str, Any]) -> str | None:
+    """What research makes of the measures, in one sentence that says so; None where it says nothing.
+
+    Args:
+        reading: What `Reading.to_dict()` returns.
+    """
+    return find_task(reading["labels"]).remark(reading)
+
+
 def format_confidence(reading: dict[str, Any], words: Words = ENGLISH) -> str | None:
     """The Dice that the model expects of its outlines; None where there are none, or where it cannot tell."""
     return None if reading["confidence"] is None else words.number(f"{reading['confidence']:.2f}")

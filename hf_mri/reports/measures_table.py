@@ -3,6 +3,7 @@
 from html import escape
 
 from hf_mri.languages.words import ENGLISH, Words
+from hf_mri.reports.bulls_eye import draw_wall
 from hf_mri.reports.headline import format_diameter, format_volume
 from hf_mri.tasks.registry import find_task
 
@@ -23,7 +24,8 @@ def tabulate(facts: dict, words: Words = ENGLISH) -> str:
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     region = f'<div class="table" role="region" aria-label="{escape(words.say("page.measurements"))}" tabindex="0">'
     spacing = escape(say_spacing(facts, words), quote=False)
-    return f"{region}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div><p>{spacing}</p>"
+    table = f"{region}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    return f"{table}<p>{spacing}</p>{draw_wall(facts)}"
 
 
 def _fill_row(label: str, moment: str, volume: dict, words: Words) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from hf_mri.modeling.mri_reading import Reading
 from hf_mri.reports.display import find_window, label_colors, task_of
-from hf_mri.reports.headline import write_finding
+from hf_mri.reports.headline import write_finding, write_remark
 from hf_mri.reports.measures_table import tabulate
 from hf_mri.reports.pictures import draw_montage
 
@@ -21,6 +21,7 @@ def write_html(reading: Reading) -> str:
     """Return what a notebook shows of a reading; a doubt comes before the finding."""
     facts = reading.to_dict()
     said = [f"Doubtful. {line}" for line in facts["doubts"]] + [write_finding(facts)] + facts["warnings"]
+    said += [line for line in [write_remark(facts)] if line]
     first, *others = [f"<p>{escape(line)}</p>" for line in said]
     picture = "" if reading.scan is None else f'<img alt="All slices, outlined" src="{_embed_montage(reading)}">'
     return f"<div><b>{first}</b>{''.join(others)}{picture}{tabulate(facts)}</div>"

@@ -10,8 +10,16 @@ from PIL import Image
 
 from hf_mri.modeling.mri_files import write_text
 from hf_mri.modeling.mri_reading import Reading
+from hf_mri.reports.bulls_eye import draw_wall
 from hf_mri.reports.display import display_size, label_colors, outline, window_reading
-from hf_mri.reports.headline import format_confidence, format_diameter, format_measure, format_volume, write_headline
+from hf_mri.reports.headline import (
+    format_confidence,
+    format_diameter,
+    format_measure,
+    format_volume,
+    write_headline,
+    write_remark,
+)
 from hf_mri.reports.pictures import choose_slices
 from hf_mri.reports.rendering import render
 from hf_mri.tasks.registry import find_task
@@ -33,6 +41,7 @@ def render_html(reading: Reading) -> str:
     return render(
         "reading",
         headline=write_headline(facts),
+        remark=write_remark(facts),
         facts=facts,
         colors=colors,
         tiles=_tiles(facts),
@@ -41,6 +50,7 @@ def render_html(reading: Reading) -> str:
         size=size,
         rows=_rows(facts),
         curves=_curves(facts, colors),
+        wall=draw_wall(facts),
         unit="mm²" if facts["spacing_mm"] else "pixels",
     )
 

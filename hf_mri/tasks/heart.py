@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hf_mri.tasks.heart_patterns import tabulate_patterns, tell_pattern
 from hf_mri.tasks.task import Agree, Agreement, Label, Measure, OwnScores, ScanExample, Table, Task
 
 CHAMBERS = {"lv": "left ventricle", "rv": "right ventricle"}
@@ -80,7 +81,7 @@ def score_heart(rows: list[Any], agree: Agree) -> dict[str, Any] | None:
 def tabulate(found: dict[str, Any]) -> list[Table]:
     """Show the outlines by structure and phase, the measures against the truth, and both by clinical group."""
     parts = (_tabulate_outlines(found), _tabulate_measures(found), _tabulate_groups(found.get("by_group", {})))
-    return [table for table in parts if table.rows]
+    return [table for table in parts if table.rows] + tabulate_patterns(found.get("patterns", {}))
 
 
 def pick_tiles(found: dict[str, Any]) -> list[tuple[str, float]]:
@@ -211,6 +212,7 @@ HEART = Task(
     phantom="acdc",
     pick_examples=pick_examples,
     measure=measure,
+    remark=tell_pattern,
     find_moments=find_moments,
     scores=(
         OwnScores(

@@ -88,6 +88,8 @@ class Task:
     pick_examples: Callable[[np.ndarray, Any], list[ScanExample]] | None = None  # from a phantom's slices and masks
     # A reading's JSON → its own measures by label, the one that matters first.
     measure: Callable[[dict[str, Any]], dict[str, list[Measure]]] = lambda reading: {}
+    # A reading's JSON → what research makes of its measures, in one sentence that says so; None where it says nothing.
+    remark: Callable[[dict[str, Any]], str | None] = lambda reading: None
     # A cine's JSON → the time points that count: a short name → what it means, and its index.
     find_moments: Callable[[dict[str, Any]], dict[str, tuple[str, int]]] = lambda cine: {}
     # Truth and prediction of one label, bool (S, H, W) → a number for `scores`, which find it as the label's `own`.

@@ -106,7 +106,7 @@ def draw_heart(
     texture = draw_field(rng, shape, (4, 40, 40))
     drawn = {}
     for phase, heart in (("ED", full), ("ES", empty)):
-        cover, mask = _shape_heart(rng, heart, x, y, below)
+        cover, mask = shape_heart(rng, heart, x, y, below)
         image = chest * (1 - sum(cover.values()))
         for label, share in cover.items():
             image = image + share * BRIGHTNESS[TISSUES[label]]
@@ -148,7 +148,7 @@ def _draw_chest(rng: np.random.Generator, shape: tuple[int, int, int], x: np.nda
     return chest
 
 
-def _shape_heart(
+def shape_heart(
     rng: np.random.Generator, heart: Heart, x: np.ndarray, y: np.ndarray, below: np.ndarray
 ) -> tuple[dict[int, np.ndarray], np.ndarray]:
     """Soft cover of every structure, and the mask; both taper to the apex."""
