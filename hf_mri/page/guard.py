@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, unquote
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 
+from hf_mri.page.bodies import Bodies
 from hf_mri.page.logins import SlowDown, TooManyError, address_of
 from hf_mri.page.tool_door import PLACE, ToolDoor
 from hf_mri.page.visitors import COOKIE, Sessions, Uploads, Visitor, read_cookie
@@ -37,7 +38,7 @@ class Guard:
     """
 
     def __init__(self, app, uploads: Uploads, list_users: Callable[[], dict[str, str]] | None = None):
-        self.app = app
+        self.app = app = Bodies(app, free=UPLOAD)
         self.uploads = uploads
         self.list_users = list_users
         self.known = list_users() if list_users else {}

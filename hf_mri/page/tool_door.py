@@ -1,4 +1,4 @@
-"""The door for assistants (MCP): calls of a bounded size, by users only where there are accounts."""
+"""The door for assistants (MCP): for users only, where there are accounts."""
 
 import base64
 import binascii
@@ -9,7 +9,6 @@ from starlette.responses import JSONResponse
 
 from hf_mri.page.accounts import make_gate
 from hf_mri.page.logins import SlowDown, TooManyError, address_of
-from hf_mri.page.tools import MOST_BYTES
 
 PLACE = "/gradio_api/mcp"
 
@@ -31,10 +30,6 @@ class ToolDoor:
     async def __call__(self, scope, receive, send) -> None:
         """Answer one call."""
         headers = HTTPConnection(scope).headers
-        length = headers.get("content-length", "" if scope["method"] == "POST" else "0")
-        if not length.isdigit() or int(length) > MOST_BYTES:
-            sentence = f"A call says its length, of at most {MOST_BYTES >> 20} MB; a larger scan goes by /read."
-            return await JSONResponse({"detail": sentence}, 413)(scope, receive, send)
         if self.admit is None:
             return await self.app(scope, receive, send)
         try:

@@ -19,7 +19,6 @@ from hf_mri.page.uploads import read_upload
 from hf_mri.reports.headline import write_headline
 
 TOOLS = ("list_models", "read_scan")  # endpoints; the others take uploads
-MOST_BYTES = 64 * 2**20  # of a call, which lies in memory as a whole
 
 
 def add_tools(bundles: list[Bundle], desks: dict[str, Desk], describe: Callable[[Bundle], dict]) -> None:

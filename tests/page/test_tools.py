@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import http.client
 import io
 import json
 
@@ -11,7 +10,7 @@ import pytest
 from PIL import Image
 
 from hf_mri.page.accounts import write_user
-from hf_mri.page.tools import MOST_BYTES, summarize
+from hf_mri.page.tools import summarize
 from tests.page.conftest import HEART, _save_segmenter
 from tests.page.visits import PASSWORDS, Caller, open_page
 
@@ -112,16 +111,6 @@ def test_what_cannot_be_read_is_told_in_a_sentence_without_folders(page, argumen
     assert failed
     assert reason in text
     assert not any(folder in text for folder in ("/tmp", "tool-"))
-
-
-def test_a_call_that_would_fill_the_memory_is_refused_before_it_is_read(page):
-    place = "/gradio_api/mcp/"
-    caller = http.client.HTTPConnection(page.removeprefix("http://"), timeout=60)
-    caller.putrequest("POST", place)
-    caller.putheader("Content-Length", str(MOST_BYTES + 1))
-    caller.endheaders()  # and not a byte more
-    assert caller.getresponse().status == 413
-    assert Caller(page).send("POST", place, content=iter([b"{}"])).status_code == 413, "nor one of unknown length"
 
 
 def test_where_there_are_accounts_an_assistant_sends_name_and_password(tmp_path, model):
