@@ -1,7 +1,12 @@
 # `make demo` reads a scan, `make test` runs the tests; each sets up what it needs first.
-PYTHON ?= python3
 VENV := .venv
+ifeq ($(OS),Windows_NT)
+PYTHON ?= python
+BIN := $(VENV)/Scripts
+else
+PYTHON ?= python3
 BIN := $(VENV)/bin
+endif
 OUT ?= out
 FORM ?=
 

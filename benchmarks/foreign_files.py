@@ -9,6 +9,7 @@ read in a process of its own, so that whatever it does is counted.
 import argparse
 import json
 import multiprocessing
+import sys
 import time
 from collections import Counter
 from importlib.util import find_spec
@@ -58,7 +59,8 @@ def find_files() -> dict[str, list[Path]]:
 
 def read_apart(path: Path, seconds: float) -> tuple[str, str]:
     """What reading a file ends in, and a word on it."""
-    context = multiprocessing.get_context("fork")  # what is imported is there already
+    # By a fork what is imported is there already; macOS's libraries stand no fork, and Windows has none.
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_read, args=(path, theirs))
     process.start()

@@ -1,9 +1,13 @@
-"""Environments that hold only what a requirements file brings in."""
+"""Environments of other processes: nearly empty ones, and such that hold only what a requirements file brings in."""
 
+import os
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from packaging.requirements import Requirement
+
+# Without these Windows starts no Python.
+BARE = {name: os.environ[name] for name in ("SYSTEMROOT", "TEMP") if os.name == "nt" and name in os.environ}
 
 
 def link_requirements(requirements: Path, folder: Path) -> None:

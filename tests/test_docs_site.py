@@ -21,7 +21,7 @@ def list_pages(part) -> list[str]:
 
 def test_every_page_stands_in_the_navigation():
     settings = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
-    pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
+    pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
     assert set(list_pages(settings["nav"])) == pages
 
 

@@ -86,7 +86,7 @@ def _machine_table() -> Table:
             facts = torch.cuda.get_device_properties(index)
             table.add_row(f"GPU {index}", f"{facts.name}, {facts.total_memory / 2**30:.0f} GiB")
     elif torch.backends.mps.is_available():
-        table.add_row("GPU", "Apple (MPS)")
+        table.add_row("GPU", 'Apple (MPS): trained on; read on only by device="mps", no figure was measured on it')
     else:
         table.add_row("GPU", "none: everything works, training is slower")
     return table

@@ -77,8 +77,8 @@ def import_dataset(
         with open_source(layout, source, **options) as opened:
             for finding in opened.findings:
                 logger.warning(finding)
-            spool = Spool(folder.with_name("spool.arrow"), build_schema(opened.entry, opened.columns))
-            _fill(spool, opened, skip_bad, workers or os.cpu_count() or 1, progress)
+            with closing(Spool(folder.with_name("spool.arrow"), build_schema(opened.entry, opened.columns))) as spool:
+                _fill(spool, opened, skip_bad, workers or os.cpu_count() or 1, progress)
         rows = spool.rows()
         if rows.empty:
             raise ValueError(f"{source}: no slice could be read")
@@ -128,9 +128,14 @@ class Spool:
 
     def rows(self) -> pd.DataFrame:
         """Everything but the pictures, one line a slice."""
-        self._writer.close()
-        self._sink.close()
+        self.close()
         return pd.DataFrame(self._known)
+
+    def close(self) -> None:
+        """Close the file: Windows removes none that is open."""
+        if not self._sink.closed:
+            self._writer.close()
+            self._sink.close()
 
     def write_splits(self, folder: Path, rows: pd.DataFrame) -> None:
         """Write the rows in their order as Parquet shards, split by split, one volume in memory at a time."""

@@ -47,7 +47,8 @@ class Source(NamedTuple):
 
     def locate(self, bad: BadFile) -> BadFile:
         """The same bad file, named from the source's root: a report travels, a machine's folders don't."""
-        return bad._replace(path=os.path.relpath(bad.path, self.root if self.root.is_dir() else self.root.parent))
+        folder = self.root if self.root.is_dir() else self.root.parent
+        return bad._replace(path=Path(os.path.relpath(bad.path, folder)).as_posix())
 
     def name(self, bad: BadFile) -> str:
         """A bad file's place as the user knows it."""
@@ -120,7 +121,7 @@ def open_source(layout: str, source: str | Path, **options: Any) -> Iterator[Sou
             if root == Path(source):
                 raise
             # The place aside says nothing to the user.
-            inside = os.path.relpath(error.path, root)
+            inside = Path(os.path.relpath(error.path, root)).as_posix()
             raise error.named(named if inside == "." else f"{named}/{inside}") from error
         yield found._replace(root=root, shown=named if root.is_dir() else named.rpartition("/")[0] or ".")
 

@@ -187,7 +187,9 @@ def evaluate_folds(
 
 def read_largest_component(run: str | Path) -> bool:
     """Whether the models of a run's folds keep only the largest component, as their bundles say."""
-    configs = [json.loads(path.read_text()) for path in Path(run).glob("fold-*-of-*/bundle/config.json")]
+    configs = [
+        json.loads(path.read_text(encoding="utf-8")) for path in Path(run).glob("fold-*-of-*/bundle/config.json")
+    ]
     found = {bool((config.get("segmenter") or config).get("largest_component")) for config in configs}
     if len(found) > 1:
         raise ValueError(f"{run}: only some folds keep the largest component; train all folds with the same options")

@@ -71,7 +71,7 @@ def save_weights(folder: Path, model: PreTrainedModel, half: bool) -> None:
             if torch.isfinite(rounded).all():
                 weights[name] = rounded
     model.save_pretrained(folder, state_dict=weights)
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     write_json(folder / "config.json", config | {"dtype": "float32"})
 
 
@@ -83,7 +83,7 @@ def add_code(folder: str | Path) -> None:
     import hf_mri
 
     folder = Path(folder)
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     (name,) = config["architectures"]
     kind = getattr(hf_mri, name)
     roots = [sys.modules[found.__module__].__file__ for found in (kind, hf_mri.MriImageProcessor)]
@@ -96,7 +96,7 @@ def add_code(folder: str | Path) -> None:
     config |= {"auto_map": auto_config | places["auto_map"], "custom_pipelines": places["custom_pipelines"]}
     write_json(folder / "config.json", dict(sorted(config.items())))  # the order of transformers itself
     needed = floors()
-    (folder / "requirements.txt").write_text("".join(f"{needed[name]}\n" for name in HOSTED))
+    (folder / "requirements.txt").write_text("".join(f"{needed[name]}\n" for name in HOSTED), encoding="utf-8")
 
 
 def remove_code(folder: str | Path) -> None:
@@ -104,7 +104,7 @@ def remove_code(folder: str | Path) -> None:
     folder = Path(folder)
     for path in (*folder.glob("*.py"), folder / "requirements.txt"):
         path.unlink(missing_ok=True)
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     for entry in PLACES:
         config.pop(entry, None)
     write_json(folder / "config.json", config)

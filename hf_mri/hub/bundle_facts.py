@@ -122,7 +122,7 @@ def read_facts(folder: str | Path, model_id: str | None = None) -> BundleFacts:
             f"{folder / 'config.json'} is of model_type {facts.config.get('model_type')!r}, not one of {[*KINDS]}"
         )
     card = folder / "README.md"
-    written = MODEL_LINE.search(card.read_text()) if card.exists() else None
+    written = MODEL_LINE.search(card.read_text(encoding="utf-8")) if card.exists() else None
     return BundleFacts(folder, **found, model_id=model_id or (written["id"] if written else HERE))
 
 

@@ -80,7 +80,7 @@ def take_metrics(bundle: str | Path, metrics: str | Path) -> None:
         raise ValueError(f"{metrics} is about a {kind} model, {bundle} holds a {facts.config['model_type']} model")
     if found.get("seen_in_training"):
         raise ValueError(f"{metrics} was measured on patients that were trained on; it is no measure of quality")
-    write_text(facts.folder / "metrics.json", Path(metrics).read_text())
+    write_text(facts.folder / "metrics.json", Path(metrics).read_text(encoding="utf-8"))
 
 
 def sections(facts: BundleFacts) -> dict[str, str]:
@@ -108,7 +108,7 @@ def check_card(bundle: str | Path) -> None:
     path = facts.folder / "README.md"
     if not path.exists():
         raise ValueError(f"{path} is missing; write it with `hf-mri card {bundle}`")
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     if facts.metrics.get("seen_in_training"):
         raise ValueError(
             f"{facts.folder / 'metrics.json'} was measured on patients that were trained on; evaluate on others"
@@ -136,7 +136,7 @@ def take_export(bundle: str | Path) -> None:
     """Let the card say which graphs there are now; everything else in the card stays as it is."""
     card = Path(bundle) / "README.md"
     wanted = sections(read_facts(bundle))
-    parts = re.split(r"^(?=## )", card.read_text(), flags=re.MULTILINE)
+    parts = re.split(r"^(?=## )", card.read_text(encoding="utf-8"), flags=re.MULTILINE)
     kept = [part for part in parts if not part.startswith(f"## {GRAPHS}\n")]
     if GRAPHS in wanted:
         later = tuple(f"## {heading}\n" for heading in list(wanted)[list(wanted).index(GRAPHS) + 1 :])
@@ -150,7 +150,9 @@ def name_model(bundle: str | Path, model_id: str) -> None:
     card = Path(bundle) / "README.md"
     before, after = read_facts(bundle), read_facts(bundle, model_id)
     if before.model_id != after.model_id:
-        write_text(card, card.read_text().replace(card_text.quick_start(before), card_text.quick_start(after)))
+        write_text(
+            card, card.read_text(encoding="utf-8").replace(card_text.quick_start(before), card_text.quick_start(after))
+        )
 
 
 def gallery(pictures: list[tuple[str, str]]) -> str:

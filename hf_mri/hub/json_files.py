@@ -7,7 +7,7 @@ from pathlib import Path
 def read_json(path: Path) -> dict:
     """Read one JSON object; the error names the file."""
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ValueError(f"{path} is missing: {path.parent} is no bundle, or an incomplete one") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -23,7 +23,8 @@ def answers_of(model: str | Path, revision: str = "", **environment: str) -> dic
             [sys.executable, "-IB", str(STRANGER), str(model), revision],
             env={**os.environ, **settings, **environment},
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",  # a traceback's odd letters
             check=False,
         )
     if done.returncode:

@@ -5,6 +5,7 @@ import sys
 from importlib.metadata import distributions, requires
 
 LINUX_ONLY = re.compile(r"^(nvidia-|cuda-|triton)")
+NOT_ON_WINDOWS = {"uvloop"}
 
 
 def floors(*extras: str) -> dict[str, str]:
@@ -27,9 +28,14 @@ def installed() -> list[str]:
         name = found.metadata["Name"]
         if name and name.lower() not in skipped:
             version = found.version.partition("+")[0]
-            marker = ' ; sys_platform == "linux"' if LINUX_ONLY.match(name.lower()) else ""
-            lines.append(f"{name}=={version}{marker}")
+            lines.append(f"{name}=={version}{_marker(name.lower())}")
     return sorted(set(lines), key=str.lower)
+
+
+def _marker(name: str) -> str:
+    if LINUX_ONLY.match(name):
+        return ' ; sys_platform == "linux"'
+    return ' ; sys_platform != "win32"' if name in NOT_ON_WINDOWS else ""
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ def main() -> None:
     arguments = parser.parse_args()
     written = results_table(arguments.folder)
     if arguments.write:
-        write_text(Path(arguments.write), update(Path(arguments.write).read_text(), written))
+        write_text(Path(arguments.write), update(Path(arguments.write).read_text(encoding="utf-8"), written))
     else:
         sys.stdout.write(written + "\n")
 

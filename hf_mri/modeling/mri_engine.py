@@ -124,6 +124,6 @@ def has_fast_bfloat16() -> bool:
 
 def _has_flag(name: str) -> bool:
     try:
-        return f" {name}" in Path("/proc/cpuinfo").read_text()
+        return f" {name}" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return False

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import sys
 from collections.abc import Sequence
 from functools import cached_property
@@ -70,7 +71,10 @@ class Graph:
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": threads,
         }
-        self.compiled = load_library().Core().compile_model(path, "CPU", settings)
+        core = load_library().Core()
+        if os.name == "nt":  # which neither replaces nor removes a file that is mapped
+            core.set_property({"ENABLE_MMAP": False})
+        self.compiled = core.compile_model(path, "CPU", settings)
         self.multiple = multiple
         self.shape = self.compiled.input(0).partial_shape
         self.idle: list[Any] = []  # requests between two calls

@@ -35,8 +35,8 @@ def replace_file(path: Path, write: Callable[[Path], Any], mode: int = 0o644) ->
 
 
 def write_text(path: Path, text: str, mode: int = 0o644) -> Path:
-    """Write a text file in one piece."""
-    return replace_file(path, lambda aside: aside.write_text(text, encoding="utf-8"), mode)
+    """Write a text file in one piece, its line ends as they are given, on Windows too."""
+    return replace_file(path, lambda aside: aside.write_text(text, encoding="utf-8", newline=""), mode)
 
 
 @contextmanager

@@ -222,7 +222,7 @@ def parse_arguments(argv: list[str] | None = None) -> TrainingArguments:
 def read_config(path: Path) -> dict:
     """Return the options in a JSON file, refusing unknown ones by name."""
     try:
-        stored = json.loads(path.read_text())
+        stored = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:
         raise ValueError(f"{path}: cannot be read as JSON options ({error})") from None
     unknown = sorted(set(stored) - {item.name for item in fields(TrainingArguments)})

@@ -73,7 +73,7 @@ def claim_folder(folder: Path, identity: dict, resume: bool) -> None:
     """
     path = folder / "run.json"
     if path.exists():
-        stored = json.loads(path.read_text())
+        stored = json.loads(path.read_text(encoding="utf-8"))
         differences = [
             f"{key}: {stored.get(key)!r} there, {identity.get(key)!r} now"
             for key in sorted({*stored, *identity})
@@ -92,7 +92,7 @@ def claim_folder(folder: Path, identity: dict, resume: bool) -> None:
 
 def append_record(folder: Path, record: dict) -> None:
     """Add one line to metrics.jsonl, the record that every run keeps."""
-    with (folder / "metrics.jsonl").open("a") as file:
+    with (folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps({"time": round(time.time(), 1), **record}) + "\n")
 
 

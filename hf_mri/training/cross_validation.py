@@ -41,7 +41,7 @@ def run_folds(data: str, output: Path, folds: int, options: list[str]) -> str:
                     f"{folder}: training ended with exit code {found.returncode}; mend what it said and start the "
                     "same command again, finished folds are kept"
                 )
-    bundle = json.loads((output / f"fold-1-of-{folds}" / "bundle" / "metrics.json").read_text())
+    bundle = json.loads((output / f"fold-1-of-{folds}" / "bundle" / "metrics.json").read_text(encoding="utf-8"))
     worst = WorstCases()
     facts = {"data": {"name": bundle["data"]["name"]}, "model": bundle["model"]}
     metrics = evaluate_folds(output, observe=worst.consider, **facts)

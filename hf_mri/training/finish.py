@@ -105,7 +105,9 @@ def join_stages(
             SliceClassifierForImageClassification.from_pretrained(classifier),
             ResUNetForSemanticSegmentation.from_pretrained(segmenter),
         )
-        records = [json.loads((part / "training.json").read_text()) for part in (classifier, segmenter)]
+        records = [
+            json.loads((part / "training.json").read_text(encoding="utf-8")) for part in (classifier, segmenter)
+        ]
         join_predictions(classifier.parent / "predictions", segmenter.parent / "predictions", output / "predictions")
         names = tuple(model.config.classifier["id2label"].values())
         known = load_trust(segmenter).known

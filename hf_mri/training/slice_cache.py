@@ -91,8 +91,9 @@ def _decode(table, processor, paths: list[Path], progress: bool) -> None:
             arrays[0][rows], arrays[1][rows] = images, masks
             bar.update(len(rows))
     bar.close()
-    for array, source, target in zip(arrays, aside, paths, strict=True):
-        array.flush()
+    while arrays:
+        arrays.pop().flush()  # and let go: Windows renames no file that is mapped
+    for source, target in zip(aside, paths, strict=True):
         os.replace(source, target)
 
 

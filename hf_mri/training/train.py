@@ -47,6 +47,10 @@ def main(arguments: TrainingArguments) -> Path:
         log_with=None if arguments.report_to == "none" else arguments.report_to,
         project_dir=arguments.output_dir,
     )
+    if accelerator.device.type == "mps":
+        accelerator.print(
+            "on Apple's GPU (MPS), where no figure was measured; `accelerate launch --cpu` takes the CPU"
+        )
     output = Path(arguments.output_dir)
     (arguments.pretrained,) = broadcast_object_list([settle_pretrained(arguments)])  # one answer for all processes
     if arguments.task == "two-stage":

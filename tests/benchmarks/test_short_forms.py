@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.timeout(900)  # each starts several processes, and a busy machine takes a minute for one
+pytestmark = [
+    pytest.mark.timeout(900),  # each starts several processes, and a busy machine takes a minute for one
+    pytest.mark.skipif(sys.platform != "linux", reason="the benchmarks read memory and processor from /proc"),
+]
 PEERS = find_spec("segmentation_models_pytorch") and find_spec("monai")
 
 

@@ -212,7 +212,7 @@ def test_addresses_are_sources_and_destinations(tmp_path, lgg_source):
             import_dataset("lgg", "memory://shelf/raw", "memory://shelf/set")
         import_dataset("lgg", "memory://shelf/raw", "memory://shelf/set", overwrite=True)
         files = {path.removeprefix("/shelf/set/") for path in store.find("/shelf/set")}
-        assert files == {str(path.relative_to(tmp_path / "near")) for path in (tmp_path / "near").rglob("*.*")}
+        assert files == {path.relative_to(tmp_path / "near").as_posix() for path in (tmp_path / "near").rglob("*.*")}
         with pytest.raises(ScanError, match=r"memory://shelf/none: no such file or folder"):
             import_dataset("lgg", "memory://shelf/none", tmp_path / "other")
     finally:

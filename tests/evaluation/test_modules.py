@@ -1,6 +1,7 @@
 """The `evaluate` modules: in pieces as at once, over two processes as in one."""
 
 import multiprocessing
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def _score_half(process: int, cache: str, queue: multiprocessing.Queue) -> None:
 
 
 def test_two_processes_equal_one(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     queue = context.Queue()
     workers = [context.Process(target=_score_half, args=(number, str(tmp_path), queue)) for number in range(2)]
     for worker in workers:

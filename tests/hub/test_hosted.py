@@ -11,7 +11,7 @@ from PIL import Image
 
 import hf_mri
 from hf_mri.hub.bundle import assemble
-from tests.environments import link_requirements
+from tests.environments import BARE, link_requirements
 
 MODEL_CARDS = sorted(path.parent for path in Path(hf_mri.__file__).parents[1].glob("model_cards/*/config.json"))
 # What Hugging Face's inference toolkit does: the folder on the path, handler.py loaded by its place as `handler`.
@@ -50,6 +50,7 @@ def test_a_published_model_starts_with_only_its_requirements(model, site, tmp_pa
         [sys.executable, "-S", "-c", PROGRAM, str(whole)],
         cwd=whole,
         env={
+            **BARE,
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(site),
             "HF_HOME": str(tmp_path / "home"),

@@ -18,6 +18,7 @@ from hf_mri.hub.bundle import assemble
 from hf_mri.hub.bundle_contents import list_contents
 from hf_mri.hub.card import check_card
 from hf_mri.modeling import mri_engine_openvino
+from tests.environments import BARE
 
 BUNDLES = sorted(path.parent for path in Path(__file__).parents[2].glob("model_cards/*/config.json"))
 BRAINS = [bundle for bundle in BUNDLES if bundle.name.startswith("lgg-")]
@@ -63,7 +64,7 @@ def read_apart(bundle: Path, scans: Path, pattern: str, folder: Path) -> None:
     whole = assemble(bundle, folder / "bundle")
     subprocess.run(
         [sys.executable, "-IB", "-c", READ, str(whole), str(scans), str(folder), pattern],
-        env={"PATH": "/usr/bin:/bin", "HF_HOME": str(folder / "home"), "HF_HUB_OFFLINE": "1"},
+        env={**BARE, "PATH": "/usr/bin:/bin", "HF_HOME": str(folder / "home"), "HF_HUB_OFFLINE": "1"},
         check=True,
     )
 

@@ -21,6 +21,7 @@ from hf_mri import (
     TwoStageForSemanticSegmentation,
 )
 from tests.closeness import assert_close_outputs
+from tests.environments import BARE
 
 MODELING = Path(hf_mri.__file__).parent / "modeling"
 HUB_FILES = sorted(path for path in MODELING.glob("*.py") if path.name != "__init__.py")
@@ -81,7 +82,13 @@ def run_without(module: str, folder: Path, code: str) -> str:
         capture_output=True,
         text=True,
         timeout=120,
-        env={"HF_MODULES_CACHE": str(folder / "cache"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PATH": ""},
+        env={
+            **BARE,
+            "HF_MODULES_CACHE": str(folder / "cache"),
+            "HF_HUB_OFFLINE": "1",
+            "OMP_NUM_THREADS": "1",
+            "PATH": "",
+        },
         cwd=folder,
         check=False,
     )

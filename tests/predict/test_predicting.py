@@ -13,12 +13,13 @@ from PIL import Image
 from hf_mri.modeling.mri_reading_run_length import decode_run_length
 from hf_mri.predict import predicting as predict_module
 from hf_mri.predict.predicting import ALL_KINDS, predict
+from tests.environments import BARE
 from tests.killing import kill_all
 from tests.reports.conftest import SIDE, write_scan
 
 
 def list_files(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def test_every_output_is_written_and_says_the_same(model, tmp_path):
@@ -192,7 +193,9 @@ def test_the_command_reports_a_bad_scan_in_one_line_and_reads_the_others(model, 
     bad.write_bytes(b"no NIfTI")
     command = [sys.executable, "-m", "hf_mri.commands.app", "predict", str(bad), str(good), "--model", str(model)]
     command += ["--output", str(tmp_path / "out"), "--only", "json,montage"]
-    done = subprocess.run(command, capture_output=True, text=True, env={"COLUMNS": "40", "PATH": ""}, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**BARE, "COLUMNS": "40", "PATH": ""}, check=False
+    )
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("hf-mri: ")]
     assert str(bad) in line

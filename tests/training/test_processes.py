@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -79,7 +78,7 @@ def test_a_process_killed_at_any_moment_leaves_the_last_good_checkpoint(phantom,
             time.sleep(0.01)
         time.sleep(delay)
         if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
+            process.kill()
         process.wait()
         resume = ["--resume", "true"]
     finish(command("killed", *resume))

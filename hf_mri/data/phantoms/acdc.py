@@ -64,7 +64,8 @@ def write_patients(folder: Path, patients: int, seed: int, size: int | None, sli
             volumes[phase] = np.bincount(mask.ravel(), minlength=4) * spacing**2 * SLICE_MM / 1000
         height, weight = rng.normal(170, 9), rng.normal(74, 12)
         lines = {**frames, "Group": group, "Height": f"{height:.1f}", "NbFrame": 28, "Weight": f"{weight:.1f}"}
-        (target / "Info.cfg").write_text("".join(f"{key}: {value}\n" for key, value in lines.items()))
+        text = "".join(f"{key}: {value}\n" for key, value in lines.items())
+        (target / "Info.cfg").write_text(text, encoding="utf-8")
         truth[patient] = _describe(volumes, group)
     return truth
 
