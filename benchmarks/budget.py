@@ -44,9 +44,7 @@ def choose_arguments(task: dict):
     from hf_mri.training.arguments import TrainingArguments
 
     card = RECIPES.get(read_entry(task["data"]).name.removesuffix("-phantom"))
-    recipe = (
-        json.loads((ROOT / "model_cards" / card / "train_config.json").read_text(encoding="utf-8")) if card else {}
-    )
+    recipe = json.loads((ROOT / "model_cards" / card / "train_config.json").read_text()) if card else {}
     if task["tiny"]:
         recipe = {
             "image_size": task["size"],

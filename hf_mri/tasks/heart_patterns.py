@@ -121,4 +121,4 @@ def tabulate_patterns(figures: dict[str, Any]) -> list[Table]:
 @cache
 def load_model() -> dict[str, Any]:
     """Load the model's numbers."""
-    return json.loads(files("hf_mri.tasks").joinpath(STORED).read_text())
+    return json.loads(files("hf_mri.tasks").joinpath(STORED).read_text(encoding="utf-8"))
