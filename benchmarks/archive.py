@@ -12,11 +12,10 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-from measuring import ROOT, describe_machine, read_options, write_result
+from measuring import ROOT, run_benchmark
 from scans import draw_scans, find_model
 
 FORMS = {
@@ -119,15 +118,14 @@ def main() -> None:
     def extend(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--model", help="bundle that reads; by default a tiny one")
 
-    options = read_options(__doc__, FORMS, extend)
-    machine = describe_machine()
-    with tempfile.TemporaryDirectory() as scratch:
-        figures = measure(options, Path(scratch))
-    path = write_result("archive", options, machine, __doc__.split("\n\n")[2], figures)
+    found = run_benchmark("archive", __doc__, FORMS, measure, extend)
+    if found is None:
+        return
+    path, figures = found
     from plots import draw_lines
 
     lines = {"MiB": [(count, mib) for _, count, mib in figures["samples"] if count]}
-    draw_lines(path.with_suffix(".svg"), "Memory of the command by scans read", "scans", "MiB", lines)
+    draw_lines(path, "Memory of the command by scans read", "scans", "MiB", lines)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,9 @@ their figures say nothing of patients.
 import argparse
 import json
 import os
-import tempfile
 from pathlib import Path
 
-from measuring import ROOT, describe_machine, read_options, run_apart, write_result
+from measuring import ROOT, run_apart, run_benchmark
 
 FORMS = {
     "short": {"patients": 8, "slices": 4, "size": 64, "minutes": 0.05, "sides": 2},
@@ -242,14 +241,10 @@ def main() -> None:
         parser.add_argument("--minutes", type=float, help="of training for each side")
         parser.add_argument("--weights", help="ImageNet weights of mobilenetv2_100, a safetensors file")
 
-    options = read_options(__doc__, FORMS, extend)
-    if options.measure:
-        print(json.dumps(measure_apart(json.loads(options.measure))))
+    found = run_benchmark("budget", __doc__, FORMS, measure, extend, measure_apart)
+    if found is None:
         return
-    machine = describe_machine()
-    with tempfile.TemporaryDirectory() as scratch:
-        figures = measure(options, Path(scratch))
-    path = write_result("budget", options, machine, __doc__.split("\n\n")[2], figures)
+    path, figures = found
     from plots import draw_bars
 
     values = {
@@ -257,7 +252,7 @@ def main() -> None:
         for name, found in figures.items()
         for side, judged in found["sides"].items()
     }
-    draw_bars(path.with_suffix(".svg"), "Held-out patients after the same minutes", "mean volume Dice", values)
+    draw_bars(path, "Held-out patients after the same minutes", "mean volume Dice", values)
 
 
 if __name__ == "__main__":

@@ -12,13 +12,12 @@ import argparse
 import json
 import math
 import os
-import tempfile
 import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from measuring import describe_machine, read_options, run_apart, write_result
+from measuring import run_apart, run_benchmark
 from scans import draw_scans, find_model
 
 FORMS = {
@@ -182,18 +181,14 @@ def main() -> None:
     def extend(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--model", help="bundle that predicts and is evaluated; by default a tiny one")
 
-    options = read_options(__doc__, FORMS, extend)
-    if options.measure:
-        print(json.dumps(measure_apart(json.loads(options.measure))))
+    found = run_benchmark("growth", __doc__, FORMS, measure, extend, measure_apart)
+    if found is None:
         return
-    machine = describe_machine()
-    with tempfile.TemporaryDirectory() as scratch:
-        figures = measure(options, Path(scratch))
-    path = write_result("growth", options, machine, __doc__.split("\n\n")[2], figures)
+    path, figures = found
     from plots import draw_lines
 
     lines = {work: [(point["slices"], point["seconds"]) for point in figures[work]["points"]] for work in WORK}
-    draw_lines(path.with_suffix(".svg"), "Time by the amount of data", "slices", "seconds", lines)
+    draw_lines(path, "Time by the amount of data", "slices", "seconds", lines)
 
 
 if __name__ == "__main__":

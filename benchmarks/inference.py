@@ -19,7 +19,13 @@ from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
 
-from measuring import compare, describe, describe_machine, read_options, run_apart, take_turns, write_result
+from measuring import (
+    compare,
+    describe,
+    run_apart,
+    run_benchmark,
+    take_turns,
+)
 from scans import draw_scans, find_model, list_slices
 
 FORMS = {
@@ -293,18 +299,14 @@ def main() -> None:
         parser.add_argument("--model", help="bundle of a two-stage model; by default the project's own")
         parser.add_argument("--scans", help="quoted pattern of patients' folders; phantoms without it")
 
-    options = read_options(__doc__, FORMS, extend)
-    if options.measure:
-        print(json.dumps(measure_apart(json.loads(options.measure))))
+    found = run_benchmark("inference", __doc__, FORMS, measure, extend, measure_apart)
+    if found is None:
         return
-    machine = describe_machine()
-    with tempfile.TemporaryDirectory() as scratch:
-        figures = measure(options, Path(scratch))
-    path = write_result("inference", options, machine, __doc__.split("\n\n")[2], figures)
+    path, figures = found
     from plots import draw_bars
 
     values = {name: side["ms_a_slice"] for name, side in figures["sides"].items()}
-    draw_bars(path.with_suffix(".svg"), "Files to masks", "ms a slice (less is better)", values)
+    draw_bars(path, "Files to masks", "ms a slice (less is better)", values)
 
 
 if __name__ == "__main__":

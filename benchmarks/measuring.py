@@ -10,6 +10,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -40,6 +41,36 @@ def read_options(
     options.settings = forms[options.form]
     options.output = options.output or (ROOT / "out" / "benchmarks" if options.short else RESULTS)
     return options
+
+
+def run_benchmark(
+    name: str,
+    description: str,
+    forms: dict[str, dict],
+    measure: Callable[[argparse.Namespace, Path], dict],
+    extend: Callable[[argparse.ArgumentParser], None] | None = None,
+    measure_apart: Callable[[dict], dict | None] | None = None,
+) -> tuple[Path, dict] | None:
+    """Measure as the command line says and write the JSON; return where the plot goes, and the figures.
+
+    Args:
+        name: of the benchmark and its files.
+        description: the script's docstring; its third paragraph is the protocol.
+        forms: settings of the short, the moderate and the long form.
+        measure: takes the options and a folder to work in.
+        extend: adds options.
+        measure_apart: what a process of its own does; its JSON goes to the one that started it, and None is returned.
+    """
+    options = read_options(description, forms, extend)
+    if options.measure:
+        if (found := measure_apart(json.loads(options.measure))) is not None:
+            print(json.dumps(found))
+        return None
+    machine = describe_machine()
+    with tempfile.TemporaryDirectory() as scratch:
+        figures = measure(options, Path(scratch))
+    path = write_result(name, options, machine, description.split("\n\n")[2], figures)
+    return path.with_suffix(".svg"), figures
 
 
 def take_turns(sides: dict[str, Callable[[], Any]], rounds: int) -> dict[str, dict[str, list[float]]]:

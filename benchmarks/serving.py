@@ -16,7 +16,6 @@ import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-from measuring import ROOT, compare, describe, describe_machine, read_options, write_result
+from measuring import ROOT, compare, describe, run_benchmark
 from scans import find_model
 
 FORMS = {
@@ -294,11 +293,10 @@ def main() -> None:
     def extend(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--model", help="bundle; by default the project's own")
 
-    options = read_options(__doc__, FORMS, extend)
-    machine = describe_machine()
-    with tempfile.TemporaryDirectory() as scratch:
-        figures = measure(options, Path(scratch))
-    path = write_result("serving", options, machine, __doc__.split("\n\n")[2], figures)
+    found = run_benchmark("serving", __doc__, FORMS, measure, extend)
+    if found is None:
+        return
+    path, figures = found
     from plots import draw_bars
 
     values = {
@@ -306,7 +304,7 @@ def main() -> None:
         for door in ("page", "handler")
         for count, found in figures[door]["slices"].items()
     }
-    draw_bars(path.with_suffix(".svg"), "Single slices", "slices a second (more is better)", values)
+    draw_bars(path, "Single slices", "slices a second (more is better)", values)
 
 
 if __name__ == "__main__":

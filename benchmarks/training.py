@@ -10,15 +10,15 @@ in which the network has no batch; beside ours stands the same step on a batch t
 measured once more without the 16-bit units. On a GPU, where there is one.
 """
 
+import argparse
 import json
 import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from measuring import compare, describe, describe_machine, read_options, run_apart, write_result
+from measuring import compare, describe, describe_machine, run_apart, run_benchmark
 from scans import draw_scans, list_slices
 
 FORMS = {
@@ -164,7 +164,7 @@ def make_peer(name: str, task: dict, place: dict) -> Loop:
     return Loop(lambda: next(batches), step, place["wait"])
 
 
-def measure_apart(task: dict) -> dict:
+def measure_apart(task: dict) -> dict | None:
     """In a process of its own, or one of several: let the sides take turns; return the times of each block."""
     import torch
     import torch.distributed
@@ -201,7 +201,9 @@ def measure_apart(task: dict) -> dict:
         torch.distributed.destroy_process_group()
     slices = processes * task["batch"] * task["steps"]
     hardware = torch.cuda.get_device_name() if place["device"].type == "cuda" else "CPU"
-    return {"hardware": hardware, "slices": slices, "seconds": seconds, "waiting": waiting, "rank": rank}
+    if rank:
+        return None  # the first process speaks for all
+    return {"hardware": hardware, "slices": slices, "seconds": seconds, "waiting": waiting}
 
 
 def summarize(measured: dict) -> dict:
@@ -221,8 +223,9 @@ def summarize(measured: dict) -> dict:
     return {"hardware": measured["hardware"], "sides": sides, "share_of_synthetic_rate": synthetic}
 
 
-def measure(settings: dict, scratch: Path) -> dict:
+def measure(options: argparse.Namespace, scratch: Path) -> dict:
     """One process, two processes, and where there is AMX, both once more without it."""
+    settings = options.settings
     from peers import is_installed
 
     from hf_mri.data.importing import import_dataset
@@ -255,16 +258,10 @@ def measure(settings: dict, scratch: Path) -> dict:
 
 def main() -> None:
     """Measure, write JSON and plot."""
-    options = read_options(__doc__, FORMS)
-    if options.measure:
-        found = measure_apart(json.loads(options.measure))
-        if found.pop("rank") == 0:
-            print(json.dumps(found))
+    found = run_benchmark("training", __doc__, FORMS, measure, measure_apart=measure_apart)
+    if found is None:
         return
-    machine = describe_machine()
-    with tempfile.TemporaryDirectory() as scratch:
-        figures = measure(options.settings, Path(scratch))
-    path = write_result("training", options, machine, __doc__.split("\n\n")[2], figures)
+    path, figures = found
     from plots import draw_bars
 
     values = {
@@ -272,7 +269,7 @@ def main() -> None:
         for words, found in figures.items()
         for name, side in found["sides"].items()
     }
-    draw_bars(path.with_suffix(".svg"), "Training", "slices a second (more is better)", values)
+    draw_bars(path, "Training", "slices a second (more is better)", values)
 
 
 if __name__ == "__main__":
