@@ -87,6 +87,14 @@ def bundles(tmp_path_factory) -> dict[str, Path]:
     return {name: root / name for name in ("brain", "heart", "abdomen")}
 
 
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A model with random weights: nobody asks here whether its answers are right."""
+    folder = tmp_path_factory.mktemp("model") / "heart"
+    _save_segmenter(folder, HEART, "single_label_classification")
+    return folder
+
+
 def serve_page(folder: Path, **environment: str) -> Iterator[str]:
     """Run `python app.py` as a Space does; yield its address."""
     with socket.socket() as free:

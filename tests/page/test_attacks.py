@@ -7,20 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.page.conftest import HEART, _save_segmenter
 from tests.page.scans import write_formats
 from tests.page.visits import PASSWORDS, Caller, open_page
 
 FORMATS = ["png", "jpeg", "tiff", "pages", "slices", "nifti", "dicom"]
 SMALL = 40
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """A model with random weights: nobody asks here whether its answers are right."""
-    folder = tmp_path_factory.mktemp("model") / "heart"
-    _save_segmenter(folder, HEART, "single_label_classification")
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ from PIL import Image
 
 from hf_mri.page.accounts import write_user
 from hf_mri.page.tools import summarize
-from tests.page.conftest import HEART, _save_segmenter
 from tests.page.visits import PASSWORDS, Caller, open_page
 
 pytest.importorskip("mcp")
@@ -43,14 +42,6 @@ def png():
     file = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64)).astype(np.uint8)).save(file, "png")
     return base64.b64encode(file.getvalue()).decode()
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """A model with random weights."""
-    folder = tmp_path_factory.mktemp("model") / "heart"
-    _save_segmenter(folder, HEART, "single_label_classification")
-    return folder
 
 
 @pytest.fixture(scope="module")
