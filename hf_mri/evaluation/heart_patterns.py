@@ -154,7 +154,7 @@ def _log_loss(shares: np.ndarray, groups: np.ndarray) -> float:
 
 def main(run: Path, bundle: Path) -> None:
     """Write the model and its figures."""
-    metrics = json.loads((bundle / "metrics.json").read_text())
+    metrics = json.loads((bundle / "metrics.json").read_text(encoding="utf-8"))
     truth, predicted = measure_hearts(run, metrics["model"]["thresholds_by_fold"])
     figures = {
         "predicted": cross_validate(predicted),
