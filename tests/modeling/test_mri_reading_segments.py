@@ -16,8 +16,8 @@ def draw_beat(**ring) -> list[Ring]:
     return [draw_ring(**ring), draw_ring(cavity=16, wall=12, right=26, **ring)]
 
 
-def thicken(ring: Ring, angle: float) -> Ring:
-    """The same, its outer half of a sixth of the wall taken away in one direction of the picture."""
+def thin_out(ring: Ring, angle: float) -> Ring:
+    """The same, with the outer half of the wall taken away within 25 degrees of a direction in the picture."""
     y, x = np.indices(ring.muscle.shape[1:]) - 107.5
     there = np.cos(np.arctan2(y, x) - angle) > np.cos(np.radians(25))
     far = np.hypot(x, y) * SPACING[0] > 28
@@ -43,7 +43,7 @@ def test_a_beat_thickens_by_half():
 def test_a_thin_spot_is_found_in_its_segment():
     # The right ventricle to the left; what is cut away lies up and to the right, on the free wall beside a.
     full, empty = draw_beat()
-    facts = measure_wall([thicken(full, np.radians(-75)), empty], SPACING)
+    facts = measure_wall([thin_out(full, np.radians(-75)), empty], SPACING)
     thin = min(facts["segments"][:6], key=lambda segment: segment["ed_mm"])
     assert thin["name"] == "basal side a"
     assert find(facts, "basal side b")["ed_mm"] - thin["ed_mm"] > 1
@@ -61,7 +61,7 @@ def test_without_geometry_no_side_is_called_anterior():
 def test_an_oblique_scan_tells_which_side_is_anterior(mirrored):
     # In the first the picture's top is anterior; in the second, stored upside down, its bottom.
     full, empty = draw_beat()
-    thin = thicken(full, np.radians(75 if mirrored else -75))
+    thin = thin_out(full, np.radians(75 if mirrored else -75))
     facts = measure_wall([thin, empty], SPACING, turn_affine(mirrored=mirrored))
     assert facts["anterior_known"]
     assert [segment["number"] for segment in facts["segments"]] == list(range(1, 17))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_edt
 
 from hf_mri.modeling.mri_reading_wall import ANGLES, RAYS, Ring, trace_slice, trace_wall
 from tests.modeling.hearts import SPACING, draw_ring, taper
@@ -28,8 +29,6 @@ def draw_ellipse(long: float, wide: float, spacing=(1.0, 1.0), size: int = 160) 
 
 def test_what_a_ray_gains_by_its_slant_is_taken_off():
     # The muscle within 8 mm of an oval cavity, measured at right angles; a ray alone would meet up to 12 % more.
-    from scipy.ndimage import distance_transform_edt
-
     cavity = draw_ellipse(34, 20)
     muscle = (distance_transform_edt(~cavity) <= 8.25) & ~cavity
     thickness, _ = trace_slice(cavity, muscle, np.zeros_like(cavity), (1.0, 1.0))

@@ -3,9 +3,12 @@
 import re
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from hf_mri.modeling.mri_reading_segments import measure_wall
+from hf_mri.modeling.mri_scan import Scan
+from hf_mri.modeling.mri_scan_geometry import Geometry
 from hf_mri.reports.bulls_eye import DISCS, draw_disc, draw_wall
 from hf_mri.reports.measures_table import tabulate
 from hf_mri.reports.reading_page import render_html
@@ -17,13 +20,9 @@ def measure(affine=None) -> dict:
     return measure_wall([draw_ring(), draw_ring(cavity=16, wall=12, right=26)], SPACING, affine)
 
 
-def read_svg(text: str) -> ElementTree.Element:
-    return ElementTree.fromstring(text)
-
-
 def test_every_segment_is_drawn_with_its_name_and_figure():
     wall = measure(turn_affine())
-    svg = read_svg(draw_disc(DISCS[0], wall["segments"], wall["anterior_known"]))
+    svg = ElementTree.fromstring(draw_disc(DISCS[0], wall["segments"], wall["anterior_known"]))
     said = [title.text for title in svg.iter("title")]
     assert said == [f"{part['name']}: {part['ed_mm']:.1f} mm" for part in wall["segments"]]
     assert said[0].startswith("basal anterior: ")
@@ -34,7 +33,7 @@ def test_every_segment_is_drawn_with_its_name_and_figure():
 @pytest.mark.parametrize(("place", "x", "y"), [(0, 0, -1), (3, 0, 1), (13, -1, 0), (15, 1, 0)])
 def test_anterior_is_above_inferior_below_and_the_septum_to_the_left(place, x, y):
     wall = measure(turn_affine())
-    svg = read_svg(draw_disc(DISCS[0], wall["segments"], True))
+    svg = ElementTree.fromstring(draw_disc(DISCS[0], wall["segments"], True))
     figure = list(svg.iter("g"))[place].find("text")
     assert float(figure.get("x")) * x >= 0
     assert float(figure.get("y")) * y >= 0
@@ -44,7 +43,7 @@ def test_anterior_is_above_inferior_below_and_the_septum_to_the_left(place, x, y
 def test_thick_is_darker_than_thin_and_a_gap_is_empty():
     segments = measure()["segments"]
     segments[0]["ed_mm"], segments[1]["ed_mm"], segments[2]["ed_mm"] = 4, 16, None
-    thin, thick, gap = list(read_svg(draw_disc(DISCS[0], segments, False)).iter("path"))[:3]
+    thin, thick, gap = list(ElementTree.fromstring(draw_disc(DISCS[0], segments, False)).iter("path"))[:3]
     assert thin.get("fill") == "#e2f0ee"
     assert thick.get("fill") == "#0b4854"
     assert gap.get("fill") == "none"
@@ -64,11 +63,6 @@ def test_without_segments_nothing_is_drawn(cine):
 
 def make_heart():
     """A drawn heart as a reading: two time points of nine slices."""
-    import numpy as np
-
-    from hf_mri.modeling.mri_scan import Scan
-    from hf_mri.modeling.mri_scan_geometry import Geometry
-
     times = (draw_ring(), draw_ring(cavity=16, wall=12, right=26))
     labels = {"right ventricle": "right", "myocardium": "muscle", "left ventricle": "cavity"}
     reading = make_reading(phases=2, labels=tuple(labels), slices=9)
