@@ -2,6 +2,7 @@
 
 from html import escape
 
+from hf_mri.languages.words import ENGLISH, Words
 from hf_mri.reports.headline import format_confidence, write_finding, write_remark
 from hf_mri.reports.measures_table import find_moments
 
@@ -16,44 +17,69 @@ def card(sentence: str, detail: str, kind: str, warnings: tuple[str, ...] = ()) 
     )
 
 
-IDLE = card(
-    "Drop a scan to read it.",
-    "One slice, several slices, a NIfTI, DICOM files or a zip of them. Or try an example.",
-    "idle",
-)
-
-READING = card("Reading the scan …", "The answer comes here.", "idle")
-BUSY = card(
-    "This could not be read now.", "The page is busy, or the connection is gone; try again in a minute.", "error"
-)
+def say_idle(words: Words) -> str:
+    """Return the card of a page without a scan."""
+    return card(words.say("answer.idle"), words.say("answer.idle_detail"), "idle")
 
 
-def say_answer(facts: dict, better: str | None = None) -> str:
+def say_reading(words: Words) -> str:
+    """Return the card that stands while a scan is read."""
+    return card(words.say("answer.reading"), words.say("answer.reading_detail"), "idle")
+
+
+def say_busy(words: Words) -> str:
+    """Return the card of a scan that was not read, as nobody had time."""
+    return card(words.say("answer.busy"), words.say("answer.busy_detail"), "error")
+
+
+def say_error(words: Words, kind: str, error: object) -> str:
+    """Return the card of what failed: `unread` or `undone`, and why."""
+    return card(words.say(f"answer.{kind}"), words.retell(str(error)), "error")
+
+
+def say_answer(facts: dict, better: str | None = None, words: Words = ENGLISH) -> str:
     """Return the sentence that answers the visitor's question, with what the reader warned about; a doubt comes first.
 
     Args:
         facts: `reading.to_dict()`.
         better: the tab that may fit better, where the scan is in doubt.
+        words: the visitor's language.
     """
+    finding, details = write_finding(facts, words), " ".join(say_details(facts, words))
+    warnings = [words.retell(line) for line in facts["warnings"]]
+    if facts["doubts"]:
+        first, *others = [words.retell(doubt) for doubt in facts["doubts"]]
+        said = f"{words.say('answer.all_the_same', finding=finding)} {details}"
+        hint = [words.say("answer.better", tab=words.name(better))] if better else []
+        return card(words.say("answer.doubtful", doubt=first), said, "doubt", (*hint, *others, *warnings))
+    positive = any(row["positive"] for row in facts["slices"])
+    kind = "clear" if not positive else "measured" if len(facts["labels"]) > 1 else "found"
+    return card(finding, details, kind, tuple(warnings))
+
+
+def say_details(facts: dict, words: Words) -> list[str]:
+    """Return where something was found, how likely it is, and from where on it counts."""
     slices = facts["slices"]
     positive = [row["index"] + 1 for row in slices if row["positive"]]
-    details = [f"Highest probability {max(row['probability'] for row in slices):.0%}."]
-    moments = [f"{words} is time point {phase + 1}" for words, phase in find_moments(facts).values()]
+    moments = [
+        words.say("answer.moment", moment=words.name(meaning), number=phase + 1)
+        for meaning, phase in find_moments(facts).values()
+    ]
+    details = []
     if moments:
-        details = [f"{', '.join(moments).capitalize()}, of {facts['phases']}."]
-    elif positive and len(slices) > 1:
-        details.insert(0, f"Slices {positive[0]} to {positive[-1]}." if len(positive) > 1 else f"Slice {positive[0]}.")
-    threshold = facts["thresholds"]["slice_threshold"]
-    if not moments:
-        details.append(f"A slice counts from {threshold:.0%}.")
-    if expected := format_confidence(facts):
-        details.append(f"Expected agreement of the outline with a reader's (Dice): {expected}.")
+        joined = ", ".join(moments).capitalize()
+        details.append(words.say("answer.moments", moments=joined, count=facts["phases"]))
+    else:
+        if len(positive) > 1:
+            details.append(words.say("answer.slices", first=positive[0], last=positive[-1]))
+        elif positive and len(slices) > 1:
+            details.append(words.say("answer.slice", number=positive[0]))
+        highest = max(row["probability"] for row in slices)
+        details.append(words.say("answer.highest", percent=f"{100 * highest:.0f}"))
+        threshold = facts["thresholds"]["slice_threshold"]
+        details.append(words.say("answer.counts_from", percent=f"{100 * threshold:.0f}"))
+    if expected := format_confidence(facts, words):
+        details.append(words.say("answer.agreement", dice=expected))
     if remark := write_remark(facts):
-        details.append(remark)
-    if facts["doubts"]:
-        first, *others = facts["doubts"]
-        said = f"What the model says all the same: {write_finding(facts)} {' '.join(details)}"
-        hint = [f"The tab “{better}” may fit better"] if better else []
-        return card(f"Doubtful. {first}", said, "doubt", (*hint, *others, *facts["warnings"]))
-    kind = "clear" if not positive else "measured" if len(facts["labels"]) > 1 else "found"
-    return card(write_finding(facts), " ".join(details), kind, tuple(facts["warnings"]))
+        details.append(words.retell(remark))
+    return details

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from hf_mri.languages.words import ENGLISH, Words
+
 RASTERS = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 NIFTIS = (".nii", ".nii.gz")
 TAGS = ["PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "NumberOfFrames"]
@@ -19,17 +21,18 @@ class Choice:
     count: int | None  # images, where a look at the files tells
     files: tuple[Path, ...]
 
-    def __str__(self) -> str:
+    def say(self, words: Words = ENGLISH) -> str:
         """Return what a menu says."""
-        return self.title if self.count is None else f"{self.title}: {self.count} image{'s' * (self.count != 1)}"
+        return self.title if self.count is None else words.count("scans.images", self.count, title=self.title)
 
 
-def tell_apart(files: list[Path]) -> list[Choice]:
+def tell_apart(files: list[Path], words: Words = ENGLISH) -> list[Choice]:
     """Return the scans among files; those that are no scan's are left out, unless there is nothing else."""
     dicoms = [path for path in files if not path.name.lower().endswith((*RASTERS, *NIFTIS)) and _is_dicom(path)]
     niftis = [path for path in files if path.name.lower().endswith(NIFTIS)]
     rasters = [path for path in files if path.name.lower().endswith(RASTERS)]
-    found = [*_series(dicoms), *(Choice(_stem(path), None, (path,)) for path in niftis), *_stacks(rasters)]
+    found = [*_series(dicoms, words)]
+    found += [*(Choice(_stem(path), None, (path,)) for path in niftis), *_stacks(rasters, words)]
     return found or [Choice(_stem(files[0]), None, tuple(files))]
 
 
@@ -38,7 +41,7 @@ def _is_dicom(path: Path) -> bool:
         return file.read(132)[128:] == b"DICM" or path.suffix.lower() == ".dcm"
 
 
-def _series(files: list[Path]) -> list[Choice]:
+def _series(files: list[Path], words: Words) -> list[Choice]:
     """DICOM files by patient, study and series. Who the patients are is not told, only that they are several."""
     if not files:
         return []
@@ -53,8 +56,10 @@ def _series(files: list[Path]) -> list[Choice]:
     choices = []
     for (patient, _, _), members in series.items():
         head = members[0][1]
-        title = str(head.get("SeriesDescription") or "").strip() or f"Series {head.get('SeriesNumber') or '?'}"
-        title = f"Patient {patients[patient]}, {title}" if len(patients) > 1 else title
+        number = words.say("scans.series", number=head.get("SeriesNumber") or "?")
+        title = str(head.get("SeriesDescription") or "").strip() or number
+        if len(patients) > 1:
+            title = words.say("scans.patient", number=patients[patient], title=title)
         count = sum(int(head.get("NumberOfFrames") or 1) for _, head in members)
         choices.append(Choice(title, count, tuple(path for path, _ in members)))
     return choices
@@ -72,7 +77,7 @@ def _read_head(path: Path):
         return {}
 
 
-def _stacks(files: list[Path]) -> list[Choice]:
+def _stacks(files: list[Path], words: Words) -> list[Choice]:
     """Slices by name: in one scan's names a single number counts; `a_1, a_2, b_1` are two scans."""
     stacks = defaultdict(list)
     for path in files:
@@ -80,7 +85,7 @@ def _stacks(files: list[Path]) -> list[Choice]:
         stacks[path.parent, path.suffix.lower(), tuple(words)].append(path)
     choices = []
     for paths in stacks.values():
-        choices += [_name_stack(members) for members in _split_by_numbers(paths)]
+        choices += [_name_stack(members, words) for members in _split_by_numbers(paths)]
     return sorted(choices, key=lambda choice: choice.files[0].name)
 
 
@@ -98,10 +103,11 @@ def _split_by_numbers(paths: list[Path]) -> list[list[Path]]:
     ]
 
 
-def _name_stack(paths: list[Path]) -> Choice:
+def _name_stack(paths: list[Path], words: Words) -> Choice:
     slices = [path for path in paths if not path.stem.endswith("_mask")] or paths
     first, last = slices[0].stem, slices[-1].stem
-    return Choice(first if first == last else f"{first} to {last}", sum(map(_count_pages, slices)), tuple(paths))
+    title = first if first == last else words.say("scans.from_to", first=first, last=last)
+    return Choice(title, sum(map(_count_pages, slices)), tuple(paths))
 
 
 def _count_pages(path: Path) -> int:

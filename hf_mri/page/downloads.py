@@ -13,6 +13,7 @@ from gradio.utils import get_upload_folder
 
 from hf_mri.page.models import Bundle
 from hf_mri.page.sessions import Visits
+from hf_mri.page.translations import words_of
 from hf_mri.page.uploads import open_again
 from hf_mri.page.visitors import Uploads, visitor_of
 
@@ -71,7 +72,7 @@ class Counter:
             try:
                 return self._hand_over(pack(self._find(request), kind), request)
             except ValueError as error:
-                raise gr.Error(str(error), print_exception=False) from None
+                raise refuse(error, request) from None
 
         return pack_reading
 
@@ -83,7 +84,7 @@ class Counter:
             with open_again(self.bundle.reader, files or [], choice, reading) as opened:
                 return self._hand_over(pack(opened, DICOM_SEG), request)
         except (ValueError, RuntimeError) as error:
-            raise gr.Error(str(error), print_exception=False) from None
+            raise refuse(error, request) from None
 
     def _find(self, request: gr.Request):
         reading = self.visits.get(visitor_of(request), self.bundle.name)
@@ -94,3 +95,9 @@ class Counter:
     def _hand_over(self, path: str, request: gr.Request) -> str:
         self.uploads.record(path, visitor_of(request))
         return path
+
+
+def refuse(error: Exception, request: gr.Request) -> gr.Error:
+    """Return what tells the visitor why there is no file."""
+    words = words_of(request)
+    return gr.Error(words.retell(str(error)), title=words.say("answer.error"), print_exception=False)

@@ -8,8 +8,8 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
+from hf_mri.languages.words import ENGLISH
 from hf_mri.page.accounts import find_users, make_gate
-from hf_mri.page.answer import IDLE
 from hf_mri.page.api import add_endpoints
 from hf_mri.page.batcher import Desk
 from hf_mri.page.downloads import DICOM_SEG
@@ -19,9 +19,9 @@ from hf_mri.page.guard import Guard
 from hf_mri.page.models import HELP, Bundle, list_names, load_bundles
 from hf_mri.page.sessions import Visits
 from hf_mri.page.static_files import list_routes, read_static
-from hf_mri.page.texts import ABOUT, HEAD, PRIVACY, list_versions, say_organs
 from hf_mri.page.thumbnails import style_thumbnails
 from hf_mri.page.tools import offer_only_tools
+from hf_mri.page.translations import FOOT, HEAD, IDLE, VIEWER, say_login, text, title, title_of, translate
 from hf_mri.page.viewer import make_viewer
 from hf_mri.page.visitors import Uploads, visitor_of
 
@@ -32,16 +32,7 @@ UNFIT = (
 )
 UPLOADS_KEPT = 600  # seconds at most; a scan is in memory as soon as it is read
 MOST_WAITING = 64  # events of all visitors; one more is told that the page is busy
-DOWNLOADS = {
-    "masks": "Masks, PNG",
-    "nifti": "Masks, NIfTI",
-    "rle": "Run-lengths, CSV",
-    "json": "Reading, JSON",
-    "report": "Report, HTML",
-    "pairs": "To train on, PNG",
-}
-if find_spec("highdicom"):
-    DOWNLOADS[DICOM_SEG] = "Masks, DICOM-SEG"
+DOWNLOADS = ("masks", "nifti", "rle", "json", "report", "pairs", *([DICOM_SEG] if find_spec("highdicom") else []))
 
 
 class Page(gr.Blocks):
@@ -82,7 +73,7 @@ def build_tab(bundle: Bundle, others: list[Bundle], desk: Desk, page: Page) -> N
     with gr.Row(elem_classes="page-tab"):
         with gr.Column(elem_classes="side", scale=0):
             files = gr.File(
-                label="Scan: slices, NIfTI, DICOM or zip",
+                label=text("page.files"),
                 file_count="multiple",
                 height=150,
                 elem_id=f"{key}-files",
@@ -90,41 +81,44 @@ def build_tab(bundle: Bundle, others: list[Bundle], desk: Desk, page: Page) -> N
             )
             dropped = gr.State([])
             choice = gr.Radio(
-                [], label="Scans in these files", visible=False, elem_id=f"{key}-choice", elem_classes="choice"
+                [], label=text("page.choice"), visible=False, elem_id=f"{key}-choice", elem_classes="choice"
             )
             menu = gr.HTML("", apply_default_css=False, elem_classes="style")
             with gr.Row(elem_classes="examples"):
                 examples = [
-                    (gr.Button(example.title, elem_id=f"{key}-{example.name}"), example)
+                    (gr.Button(title(example.title), elem_id=f"{key}-{example.name}"), example)
                     for example in draw_examples(bundle.task)
                 ]
                 pictures = {f"#{key}-{example.name}": example.picture for _, example in examples}
                 gr.HTML(style_thumbnails(pictures), apply_default_css=False, elem_classes="style")
-            with gr.Accordion("Sensitivity", open=False, visible=bundle.has_masks, elem_classes="later"):
+            with gr.Accordion(text("page.sensitivity"), open=False, visible=bundle.has_masks, elem_classes="later"):
                 sliders = build_sliders(bundle, config)
-            with gr.Accordion("Downloads", open=True, elem_classes="later"), gr.Row(elem_classes="downloads"):
+            with (
+                gr.Accordion(text("page.downloads"), open=True, elem_classes="later"),
+                gr.Row(elem_classes="downloads"),
+            ):
                 downloads = {
-                    kind: gr.Button(title, size="sm", interactive=False, elem_id=f"{key}-{kind}")
-                    for kind, title in DOWNLOADS.items()
+                    kind: gr.Button(text(f"page.{kind}"), size="sm", interactive=False, elem_id=f"{key}-{kind}")
+                    for kind in DOWNLOADS
                     if bundle.has_masks or kind in ("report", "json")
                 }
-            with gr.Accordion("Spacing", open=False, elem_classes="later"):
-                gr.Markdown("PNG, JPEG and TIFF do not say how far apart pixels are. Millimeters between:")
+            with gr.Accordion(text("page.spacing"), open=False, elem_classes="later"):
+                gr.Markdown(text("page.spacing_hint"))
                 with gr.Row():
                     spacing = [
-                        gr.Number(None, label=axis, placeholder="unknown", min_width=60)
+                        gr.Number(None, label=text(f"page.{axis}"), placeholder=text("page.unknown"), min_width=60)
                         for axis in ("rows", "columns", "slices")
                     ]
-                again = gr.Button("Apply", size="sm", elem_id=f"{key}-again")
+                again = gr.Button(text("page.apply"), size="sm", elem_id=f"{key}-again")
             ready = gr.DownloadButton("ready", visible="hidden", elem_id=f"{key}-ready")
         with gr.Column(elem_classes="main", scale=1):
-            answer = gr.HTML(IDLE, elem_id=f"{key}-answer")
-            viewer = make_viewer(f"{key}-viewer")
-            with gr.Accordion("Measurements", open=False):
+            answer = gr.HTML(text(IDLE), elem_id=f"{key}-answer")
+            viewer = make_viewer(f"{key}-viewer", text(VIEWER))
+            with gr.Accordion(text("page.measurements"), open=False):
                 measures = gr.HTML("", elem_classes="measures")
-            with gr.Accordion("About this model", open=False, elem_classes="later"):
-                link = f"[Model card on the Hub]({bundle.link})\n\n" if bundle.link else ""
-                gr.Markdown(link + (bundle.card or "This model came without a card."))
+            with gr.Accordion(text("page.about"), open=False, elem_classes="later"):
+                link = f"[{text('page.card')}]({bundle.link})\n\n" if bundle.link else ""
+                gr.Markdown(link + (bundle.card or str(text("page.no_card"))))
     parts = Parts(
         files, dropped, examples, choice, menu, spacing, again, sliders, downloads, ready, answer, viewer, measures
     )
@@ -140,8 +134,8 @@ def build_sliders(bundle: Bundle, config) -> dict[str, gr.Slider]:
             0.95,
             config.mask_threshold,
             step=0.01,
-            label="Outline from probability",
-            info="Higher: smaller outlines. Acts at once.",
+            label=text("page.mask_threshold"),
+            info=text("page.mask_threshold_hint"),
             elem_id=f"{bundle.name}-mask-threshold",
         )
     if bundle.has_gate:
@@ -150,8 +144,8 @@ def build_sliders(bundle: Bundle, config) -> dict[str, gr.Slider]:
             1.0,
             config.gate_threshold,
             step=0.001,
-            label="Look into slices from probability",
-            info="The classifier sets the other slices aside. 0 looks into all.",
+            label=text("page.gate_threshold"),
+            info=text("page.gate_threshold_hint"),
             elem_id=f"{bundle.name}-gate-threshold",
         )
     if bundle.has_masks:
@@ -160,8 +154,8 @@ def build_sliders(bundle: Bundle, config) -> dict[str, gr.Slider]:
             500,
             config.smallest_lesion,
             step=1,
-            label="Smallest part, pixels",
-            info="Smaller parts are left out.",
+            label=text("page.smallest_lesion"),
+            info=text("page.smallest_lesion_hint"),
             elem_id=f"{bundle.name}-smallest",
         )
     return sliders
@@ -176,8 +170,8 @@ def build_page() -> Page:
     def forget(request: gr.Request) -> None:
         page.visits.forget(visitor_of(request))
 
-    with Page(kept, title="hf_mri: read MR slices", analytics_enabled=False, fill_width=True) as page:
-        gr.HTML(HEAD, js_on_load=read_static("theme.js"), apply_default_css=False)
+    with Page(kept, title=ENGLISH.say("page.title"), analytics_enabled=False, fill_width=True) as page:
+        gr.HTML(text(HEAD), js_on_load=read_static("theme.js"), apply_default_css=False)
         if problems or not bundles:
             gr.Markdown("\n\n".join([*(f"**Not loaded:** {line}" for line in problems), "" if bundles else HELP]))
         if bundles:
@@ -187,12 +181,12 @@ def build_page() -> Page:
         elif bundles:
             with gr.Tabs():
                 for bundle in bundles:
-                    with gr.Tab(bundle.title):
+                    with gr.Tab(title_of(bundle)):
                         build_tab(
                             bundle, [other for other in bundles if other is not bundle], desks[bundle.name], page
                         )
-        about = ABOUT.format(organs=say_organs(bundles), versions=list_versions(bundles), privacy=PRIVACY)
-        gr.HTML(about, elem_classes="page-foot")
+        gr.HTML(text(FOOT), elem_classes="page-foot")
+        page.translations = translate(bundles)
         page.unload(forget)
     return page.queue(max_size=MOST_WAITING, default_concurrency_limit=16)
 
@@ -208,7 +202,8 @@ def serve(page: Page, **options) -> None:
             "middleware": [Middleware(Guard, uploads=page.uploads, list_users=list_users)],
             "routes": list_routes(),
         },
-        auth_message="This page is for people who were given an account.",
+        i18n=page.translations,
+        auth_message=say_login(),
         max_file_size=os.environ.get("HF_MRI_MAX_UPLOAD", "500mb"),
         theme=gr.themes.Base(
             primary_hue="teal",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hf_mri.languages.words import ENGLISH, Words
 from hf_mri.modeling.mri_scan import MOST_ZIP_BYTES
 from hf_mri.modeling.mri_scan_archive import unpack_zip
 from hf_mri.page.choices import Choice, tell_apart
@@ -25,10 +26,10 @@ DECODING = threading.Semaphore(2)  # scans at once: each may take the memory of 
 CLUTTER = ("__MACOSX", "Thumbs.db", "DICOMDIR", "desktop.ini")
 
 
-def list_scans(reader, paths: list[str]) -> list[tuple[str, bytes | None]]:
+def list_scans(reader, paths: list[str], words: Words = ENGLISH) -> list[tuple[str, bytes | None]]:
     """Return the scans among the files that a visitor dropped, as a title and, where there are several, a picture."""
-    with _laid_out(paths) as (choices, _):
-        return [(str(choice), _picture(reader, choice) if len(choices) > 1 else None) for choice in choices]
+    with _laid_out(paths, words) as (choices, _):
+        return [(choice.say(words), _picture(reader, choice) if len(choices) > 1 else None) for choice in choices]
 
 
 def _picture(reader, choice: Choice) -> bytes | None:
@@ -55,7 +56,7 @@ def read_upload(reader, paths: list[str], spacing: tuple[float | None, ...] = ()
     known = [value or None for value in spacing]
     with _laid_out(paths) as (choices, folder):
         if number is None and len(choices) > 1:
-            listed = "; ".join(f"{at} is {choice}" for at, choice in enumerate(choices, 1))
+            listed = "; ".join(f"{at} is {choice.say()}" for at, choice in enumerate(choices, 1))
             raise ValueError(f"These files are {len(choices)} scans: choose one ({listed}).")
         if not 0 <= (number or 0) < len(choices):
             raise ValueError(f"There is no scan {number + 1}: these files hold {len(choices)}.")
@@ -83,7 +84,7 @@ def open_again(reader, paths: list[str], number: int | None, reading) -> Iterato
 
 
 @contextmanager
-def _laid_out(paths: list[str]) -> Iterator[tuple[list[Choice], str]]:
+def _laid_out(paths: list[str], words: Words = ENGLISH) -> Iterator[tuple[list[Choice], str]]:
     """Lay the uploads into a folder, archives unpacked, and tell their scans apart; errors lose the folder's name."""
     if not paths:
         raise ValueError("There is no file: drop a PNG, JPEG, TIFF, NIfTI, DICOM or a zip of them.")
@@ -91,7 +92,7 @@ def _laid_out(paths: list[str]) -> Iterator[tuple[list[Choice], str]]:
         try:
             Path(folder, "files").mkdir()
             files = [file for number, path in enumerate(paths) for file in _lay_out(Path(path), Path(folder), number)]
-            choices = tell_apart(files)
+            choices = tell_apart(files, words)
             if len(choices) > MOST_CHOICES:
                 raise ValueError(f"These files are {len(choices)} scans; drop at most {MOST_CHOICES} at a time.")
             yield choices, folder

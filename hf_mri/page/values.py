@@ -5,6 +5,7 @@ import gzip
 
 import numpy as np
 
+from hf_mri.languages.words import ENGLISH, Words
 from hf_mri.page.viewer import encode_channels, group_slices, list_channels, number_scan, window_channels
 from hf_mri.tasks.task import Task
 
@@ -12,7 +13,7 @@ MOST_VALUES = 48_000_000  # that a browser gets at once: 96 MB of 16 bits
 KINDS = {"|u1": "u1", "<i2": "i2", "<u2": "u2"}  # what stays as it is; all else becomes float32
 
 
-def show_values(reading, facts: dict, task: Task) -> dict:
+def show_values(reading, facts: dict, task: Task, words: Words = ENGLISH) -> dict:
     """Return the stored values of the slices that are shown; of large scans only the channel that is looked at."""
     shown = sorted({index for group in group_slices(facts) for index in group["slices"]})
     slices = list_channels(reading.scan.slices)
@@ -20,7 +21,7 @@ def show_values(reading, facts: dict, task: Task) -> dict:
     if slices[shown[0]].size * len(shown) > MOST_VALUES:
         channels = [task.shown_channel(slices.shape[-1])]
     if slices[shown[0], ..., 0].size * len(shown) * len(channels) > MOST_VALUES:
-        return {"scan": number_scan(reading), "problem": "This scan is too large for that; its slices can be walked."}
+        return {"scan": number_scan(reading), "problem": words.say("shown.too_large")}
     # Channel by channel, slice by slice, row by row.
     values = np.ascontiguousarray(np.moveaxis(slices[shown][..., channels], -1, 0))
     kind = KINDS.get(values.dtype.newbyteorder("<").str, "f4")

@@ -5,8 +5,10 @@ import io
 
 import gradio as gr
 import numpy as np
+from gradio.i18n import I18nData
 from PIL import Image
 
+from hf_mri.languages.words import ENGLISH, Words
 from hf_mri.modeling.mri_scan_geometry import NEGATIVE, POSITIVE
 from hf_mri.page.static_files import find_niivue, read_static
 from hf_mri.reports.display import find_window, label_colors, window_volume
@@ -14,36 +16,31 @@ from hf_mri.reports.measures_table import find_moments
 from hf_mri.tasks.task import Task
 
 # One behavior in parts, of which the later ones use what the first defines.
-SCRIPTS = ("viewer.js", "viewer_values.js", "viewer_hand.js", "viewer_cine.js", "viewer_planes.js")
+SCRIPTS = ("viewer_texts.js", "viewer.js", "viewer_values.js", "viewer_hand.js", "viewer_cine.js", "viewer_planes.js")
 SCRIPTS += ("viewer_layers.js", "viewer_measure.js", "viewer_correct.js", "viewer_start.js")
 LONGEST_SIDE = 512  # pixels that are sent; the masks to download keep the scan's own size
 SUSPECTED = "suspected"  # called by its probability, but nothing in it is outlined
 UNLIKELY = "unlikely"  # outlined, but not called
-STAGES = {
-    "gate": "set aside by the gate",
-    "empty": "nothing outlined",
-    SUSPECTED: "suspected, nothing outlined",
-    "mask": "outlined",
-    UNLIKELY: "outlined, too unlikely to count",
-}
-LAYERS = {"gate": "where the gate looked", "doubt": "where the outline is unsure"}
-KEY = {
-    "mask": "outlined",
-    SUSPECTED: "suspected",
-    UNLIKELY: "outlined, too unlikely to count",
-    "empty": "nothing found",
-    "gate": "set aside",
-}
+STAGES = ("gate", "empty", SUSPECTED, "mask", UNLIKELY)
+LAYERS = ("gate", "doubt")
+KEY = ("mask", SUSPECTED, UNLIKELY, "empty", "gate")  # in the order of the legend
 
 
-def make_viewer(elem_id: str) -> gr.HTML:
-    """Return the empty viewer; its markup, behavior and looks are viewer.html, viewer*.js and viewer.css."""
+def make_viewer(elem_id: str, texts: I18nData) -> gr.HTML:
+    """Return the empty viewer; its markup, behavior and looks are viewer.html, viewer*.js and viewer.css.
+
+    Args:
+        elem_id: of the component.
+        texts: what the browser replaces by the viewer's texts as JSON. Of the properties that Gradio translates only
+            the label reaches a script, and here it is not shown.
+    """
     return gr.HTML(
         value=None,
         reading=None,
         values=None,
         frames=None,
         layer=None,
+        label=texts,
         html_template=read_static("viewer.html").replace("{planes}", "" if find_niivue() else "none"),
         js_on_load="\n".join(read_static(name) for name in SCRIPTS),
         apply_default_css=False,
@@ -52,7 +49,7 @@ def make_viewer(elem_id: str) -> gr.HTML:
     )
 
 
-def show_scan(reading, facts: dict, task: Task, channel_names: tuple[str, ...]) -> dict:
+def show_scan(reading, facts: dict, task: Task, channel_names: tuple[str, ...], words: Words = ENGLISH) -> dict:
     """Return what stays the same while thresholds move: pictures, labels, groups of slices.
 
     Args:
@@ -60,6 +57,7 @@ def show_scan(reading, facts: dict, task: Task, channel_names: tuple[str, ...]) 
         facts: `reading.to_dict()`.
         task: the organ.
         channel_names: of the model's channels.
+        words: the visitor's language.
     """
     groups = group_slices(facts)
     shown = {index for group in groups for index in group["slices"]}
@@ -68,6 +66,8 @@ def show_scan(reading, facts: dict, task: Task, channel_names: tuple[str, ...]) 
     row, column = (reading.spacing or (1.0, 1.0))[:2]
     sent_width, sent_height = shrunk(width, height)
     masks, has_gate = facts["labels"], reading.gate_logit is not None
+    named = [*map(words.name, channel_names), words.say("shown.all_channels")]
+    key = [{"stage": name, "text": words.say(f"key.{name}")} for name in KEY if name != "gate" or has_gate]
     return {
         "scan": number_scan(reading),
         "images": [encode_channels(picture) if at in shown else None for at, picture in enumerate(pictures)],
@@ -81,19 +81,19 @@ def show_scan(reading, facts: dict, task: Task, channel_names: tuple[str, ...]) 
         "windows": find_windows(reading.scan.slices),
         "count": len(facts["slices"]) // facts["phases"],
         "phases": facts["phases"],
-        "channels": [*channel_names, "all, as colors"] if channels == len(channel_names) == 3 else [],
+        "channels": named if channels == len(channel_names) == 3 else [],
         "channel": task.shown_channel(channels),
-        "layers": [{"name": name, "text": LAYERS[name]} for name in list_layers(reading)],
-        "finding": task.finding.capitalize(),
+        "layers": [{"name": name, "text": words.say(f"layer.{name}")} for name in list_layers(reading)],
+        "finding": words.name(task.finding).capitalize(),
         "labels": [
-            {"name": label.replace("_", " "), "color": color} for label, color in label_colors(facts["labels"]).items()
+            {"name": words.name(label), "color": color} for label, color in label_colors(facts["labels"]).items()
         ],
-        "groups": groups,
-        "stages": STAGES if masks else dict.fromkeys(STAGES, ""),
-        "key": [{"stage": name, "text": KEY[name]} for name in KEY if name != "gate" or has_gate] if masks else [],
+        "groups": [group | {"name": words.name(group["name"])} for group in groups],
+        "stages": {name: words.say(f"slice.{name}") if masks else "" for name in STAGES},
+        "key": key if masks else [],
         "overlapping": reading.overlapping,
         "tone": "measure" if len(masks) > 1 else "alarm",
-        "jump": "Largest" if len(masks) > 1 else "Most suspicious",
+        "jump": words.say(f"shown.{'largest' if len(masks) > 1 else 'most_suspicious'}"),
     }
 
 
@@ -103,7 +103,7 @@ def list_layers(reading) -> list[str]:
     return [name for name in LAYERS if there[name]]
 
 
-def show_reading(reading, facts: dict) -> dict:
+def show_reading(reading, facts: dict, words: Words = ENGLISH) -> dict:
     """Return what a threshold changes: label maps, probabilities and measures."""
     slices = facts["slices"]
     areas = [sum(region["area_pixels"] for region in row["regions"].values()) for row in slices]
@@ -113,9 +113,9 @@ def show_reading(reading, facts: dict) -> dict:
         "maps": [encode_map([mask[at] for mask in masks]) if area else None for at, area in enumerate(areas)],
         "probability": [round(row["probability"], 4) for row in slices],
         "stage": [name_stage(row) for row in slices],
-        "measures": [measure(row["regions"]) for row in slices],
+        "measures": [measure(row["regions"], words) for row in slices],
         "weight": [area / max(*areas, 1) for area in [*areas]],
-        "curves": draw_curves(facts),
+        "curves": draw_curves(facts, words),
     }
 
 
@@ -131,13 +131,14 @@ def name_stage(row: dict) -> str:
     return SUSPECTED if row["positive"] else row["stage"]
 
 
-def measure(regions: dict) -> str:
+def measure(regions: dict, words: Words) -> str:
     """Return the area of each label in a slice in words, empty where there is none."""
     parts = []
     for label, region in regions.items():
         area = region["area_mm2"]
-        size = f"{region['area_pixels']:,} pixels" if area is None else f"{area:,.0f} mm²"
-        parts.append(f"{label.replace('_', ' ')} {size}")
+        pixels = words.say("finding.pixels", number=words.number(f"{region['area_pixels']:,}"))
+        size = pixels if area is None else f"{words.number(f'{area:,.0f}')} mm²"
+        parts.append(f"{words.name(label)} {size}")
     return ", ".join(parts)
 
 
@@ -176,14 +177,14 @@ def find_windows(slices: np.ndarray) -> list[list[float]]:
     return [[*map(float, find_window(plane)), float(plane.min()), float(plane.max())] for plane in planes]
 
 
-def draw_curves(facts: dict) -> dict | None:
+def draw_curves(facts: dict, words: Words) -> dict | None:
     """Return each label's volume over the beat, None where there is no beat."""
     if facts["phases"] < 2 or not facts["labels"]:
         return None
     unit = "ml" if all(volume["ml"] is not None for volume in facts["volumes"][0].values()) else "voxels"
-    marks = {name: phase for name, (_, phase) in find_moments(facts).items()}
+    marks = {words.name(name): phase for name, (_, phase) in find_moments(facts).items()}
     lines = [[volumes[label][unit] for volumes in facts["volumes"]] for label in facts["labels"]]
-    return {"unit": "mL" if unit == "ml" else "voxels", "lines": lines, "marks": marks}
+    return {"unit": "mL" if unit == "ml" else words.name("voxels"), "lines": lines, "marks": marks}
 
 
 def list_channels(slices: np.ndarray) -> np.ndarray:

@@ -42,7 +42,7 @@ def save_slices(folder: Path, *names: str) -> list[Path]:
     ],
 )
 def test_slices_belong_together_by_their_names(tmp_path, names, scans):
-    assert [str(choice) for choice in tell_apart(save_slices(tmp_path, *names))] == scans
+    assert [choice.say() for choice in tell_apart(save_slices(tmp_path, *names))] == scans
 
 
 def test_dicoms_of_two_patients_are_two_scans_whose_names_are_not_told(reader, tmp_path):

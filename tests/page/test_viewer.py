@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from hf_mri.data.phantoms.scan import draw_scan
+from hf_mri.languages.words import ENGLISH
 from hf_mri.modeling.mri_reading import Reading
 from hf_mri.modeling.mri_scan import read_scan
 from hf_mri.page.corrections import correct
 from hf_mri.page.layers import show_layer
 from hf_mri.page.static_files import find_niivue, read_static
+from hf_mri.page.translations import VIEWER, list_texts
 from hf_mri.page.values import show_frames, show_values
 from hf_mri.page.viewer import SCRIPTS, show_reading, show_scan
 from hf_mri.tasks.brain_tumor import BRAIN_TUMOR
@@ -26,7 +28,8 @@ CHANNELS = ("pre-contrast", "FLAIR", "post-contrast")
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><style>STYLE</style>
 <div class="page-tab"><div class="answer"></div><div id="brain-viewer"><div>MARKUP</div></div></div>
 <div style="height: 2000px"></div><script>
-const sent = SENT, watchers = {}, props = { value: null, reading: null, values: null, frames: null, layer: null };
+const props = { value: null, reading: null, values: null, frames: null, layer: null, label: TEXTS };
+const sent = SENT, watchers = {};
 const watch = (name, tell) => (watchers[name] ??= []).push(tell);
 const give = (name) => { props[name] = sent[name]; (watchers[name] ?? []).forEach((tell) => tell()); };
 const trigger = (event, data) => event === "submit"
@@ -86,7 +89,7 @@ def look(chromium):
     """Open the viewer with a reading; a script error, or a request to another host, fails the test."""
     contexts, errors = [], []
 
-    def open_viewer(sent: dict, browser=chromium, **options):
+    def open_viewer(sent: dict, browser=chromium, words=ENGLISH, **options):
         contexts.append(browser.new_context(viewport={"width": 800, "height": 700}, **options))
         tab = contexts[-1].new_page()
         tab.on("pageerror", lambda error: errors.append(str(error)))
@@ -95,7 +98,8 @@ def look(chromium):
         script = json.dumps("\n".join(read_static(name) for name in SCRIPTS)).replace("</", "<\\/")
         page = PAGE.replace("STYLE", read_static("style.css") + read_static("viewer.css"))
         page = page.replace("MARKUP", read_static("viewer.html").replace("{planes}", "" if find_niivue() else "none"))
-        page = page.replace("SENT", json.dumps(sent)).replace("SCRIPT", script)
+        texts = list_texts(words, [])[VIEWER]
+        page = page.replace("SENT", json.dumps(sent)).replace("TEXTS", json.dumps(texts)).replace("SCRIPT", script)
 
         def answer(route):
             if "niivue.js" in route.request.url:
@@ -177,13 +181,13 @@ def test_a_drag_changes_the_window_and_reset_brings_it_back(look, head):
     tab.mouse.move(box["x"] + 60, box["y"] + 160, steps=3)
     tab.mouse.up()
     assert tab.inner_text(".v-window") != said
-    assert tab.get_by_label("Window", exact=True).input_value() == "Own"
+    assert tab.get_by_label("Window", exact=True).input_value() == "own"
     tab.wait_for_selector(".viewer[data-values]")
     assert _brightness(tab) < before - 5  # down is darker
     tab.get_by_label("Window", exact=True).select_option("Inverted")
     tab.wait_for_function(f"document.querySelector('.v-window').textContent === {said!r}")
     tab.click('[data-do="reset"]')
-    assert tab.get_by_label("Window", exact=True).input_value() == "As at first"
+    assert tab.get_by_label("Window", exact=True).input_value() == "first"
     assert abs(_brightness(tab) - before) < 1
 
 

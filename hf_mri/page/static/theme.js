@@ -25,4 +25,7 @@ const unlabel = () => document.querySelectorAll(".scan-files button[aria-label]"
 new MutationObserver(unlabel).observe(document.body, { childList: true, subtree: true });
 unlabel();
 button.setAttribute("aria-pressed", document.body.classList.contains("dark"));
-document.documentElement.lang = "en";
+// Gradio takes the browser's language; what is not written in that is English here.
+const { language, title } = element.querySelector(".page-head").dataset;
+document.documentElement.lang = language;
+document.title = title;

@@ -15,7 +15,6 @@ let opened = null; // the scan that is shown
 let travelled = 0; // pixels that the wheel was turned since the last step
 const NOTCH = 40; // a mouse's notch is a step, and so is a trackpad's stroke of this length
 
-const percent = (value) => `${Math.round(100 * value)}%`;
 const option = (name) => find(`[data-part="${name}"]`);
 const groups = () => props.value.groups;
 const length = () => Math.max(...groups().map((group) => group.slices.length));
@@ -50,11 +49,11 @@ function panes() {
   if (modeOf() === "planes") return [];
   if (modeOf() === "cine") {
     const slices = Array.from({ length: props.value.count }, (_, at) => view.phase * props.value.count + at);
-    return [{ title: `Time point ${view.phase + 1} / ${props.value.phases}`, group: { slices }, overlay: true }];
+    return [{ title: sayTime(), group: { slices }, overlay: true }];
   }
   if (groups().length > 1) return groups().map((group) => ({ title: group.name, group, overlay: true }));
   const [group] = groups();
-  if (modeOf() === "beside") return [{ title: "Image", group, overlay: false }, { title: "Reading", group, overlay: true }];
+  if (modeOf() === "beside") return [{ title: say("image"), group, overlay: false }, { title: say("reading"), group, overlay: true }];
   return [{ title: "", group, overlay: true }];
 }
 
@@ -83,7 +82,7 @@ function buildStage() {
   for (const button of root.querySelectorAll("[data-mode]:is(button)")) {
     button.setAttribute("aria-pressed", button.dataset.mode === mode);
     button.hidden = !modes().includes(button.dataset.mode);
-    if (button.dataset.mode === "beside") button.textContent = isBeat() ? groups().map(({ name }) => name).join(", ") : "Side by side";
+    if (button.dataset.mode === "beside") button.textContent = isBeat() ? groups().map(({ name }) => name).join(", ") : say("beside");
   }
   find(".v-modes").hidden = modes().length < 2;
   find(".v-cine").hidden = mode !== "cine";
@@ -98,7 +97,7 @@ function buildStage() {
 function divider() {
   const input = document.createElement("input");
   Object.assign(input, { type: "range", min: 0, max: 100, value: view.split, className: "v-divider" });
-  input.setAttribute("aria-label", "Divider between image and overlay");
+  input.setAttribute("aria-label", say("divider"));
   const move = () => {
     view.split = input.value;
     stage.style.setProperty("--split", `${view.split}%`);
@@ -127,7 +126,7 @@ async function draw() {
     const base = figures[at].querySelector(".v-image");
     drawImage(base, index, image);
     figures[at].dataset.index = index;
-    base.setAttribute("aria-label", `${shown[at].title} slice ${wanted + 1}: ${describe(index)}`.trim());
+    base.setAttribute("aria-label", say("picture_told", { title: shown[at].title, number: wanted + 1, what: describe(index) }).trim());
     const overlay = figures[at].querySelector(".v-overlay");
     figures[at].bits = bits;
     if (overlay) drawOverlay(overlay, bits, wash);
@@ -214,7 +213,7 @@ function drawOverlay(target, bits, wash = null) {
 
 function describe(index) {
   const { probability, stage: stages, measures } = props.reading;
-  const parts = [`${props.value.finding} probability ${percent(probability[index])}`, props.value.stages[stages[index]]];
+  const parts = [say("probability", { finding: props.value.finding, percent: Math.round(100 * probability[index]) }), props.value.stages[stages[index]]];
   if (measures[index]) parts.push(measures[index]);
   return parts.join(" · ");
 }
@@ -241,11 +240,11 @@ function mark() {
   const index = groups()[0].slices[Math.min(view.slice, groups()[0].slices.length - 1)];
   slider.max = count;
   slider.value = view.slice + 1;
-  slider.setAttribute("aria-valuetext", `Slice ${view.slice + 1} of ${count}: ${describe(index)}`);
+  slider.setAttribute("aria-valuetext", say("slice_told", { number: view.slice + 1, count, what: describe(index) }));
   strip.style.setProperty("--at", (view.slice + 0.5) / count);
   find(".v-readout").innerHTML = "";
   const bold = document.createElement("b");
-  bold.textContent = `Slice ${view.slice + 1} / ${count}`;
+  bold.textContent = say("slice_at", { number: view.slice + 1, count });
   find(".v-readout").append(bold, ...groups().map(({ name, slices }) => {
     const line = document.createElement("span");
     const at = slices[Math.min(view.slice, slices.length - 1)];

@@ -3,6 +3,8 @@
 const timeline = find(".v-phase");
 let playing = null;
 
+const sayTime = () => say("time_at", { number: view.phase + 1, count: props.value.phases });
+
 function openCine() {
   if (!held("frames")) trigger("play");
   timeline.max = props.value.phases;
@@ -17,14 +19,14 @@ function receiveFrames() {
 function showPhase(phase) {
   view.phase = (phase + props.value.phases) % props.value.phases;
   const curves = props.reading.curves;
-  const said = props.value.labels.map(({ name }, at) => `${name} ${curves?.lines[at][view.phase].toFixed(curves.unit === "mL" ? 1 : 0)} ${curves?.unit}`);
+  const said = props.value.labels.map(({ name }, at) => `${name} ${curves && decimal(curves.lines[at][view.phase].toFixed(curves.unit === "mL" ? 1 : 0))} ${curves?.unit}`);
   const mark = Object.entries(curves?.marks ?? {}).find(([, at]) => at === view.phase);
   timeline.value = view.phase + 1;
-  timeline.setAttribute("aria-valuetext", `Time point ${view.phase + 1} of ${props.value.phases}`);
+  timeline.setAttribute("aria-valuetext", say("time_told", { number: view.phase + 1, count: props.value.phases }));
   find(".v-curve").style.setProperty("--at", (view.phase + 0.5) / props.value.phases);
   find(".v-volumes").textContent = [mark?.[0], ...(curves ? said : [])].filter(Boolean).join(" · ");
   const caption = stage.querySelector("figcaption");
-  if (caption) caption.textContent = `Time point ${view.phase + 1} / ${props.value.phases}`;
+  if (caption) caption.textContent = sayTime();
   draw();
 }
 
@@ -48,7 +50,7 @@ function stop() {
   clearInterval(playing);
   playing = null;
   find('[data-do="play"]').textContent = "▶";
-  find('[data-do="play"]').setAttribute("aria-label", "Play");
+  find('[data-do="play"]').setAttribute("aria-label", say("play"));
 }
 
 // A beat a second, as a heart at rest; a faster one than 25 pictures a second would only cost.
@@ -56,7 +58,7 @@ function togglePlay() {
   if (playing) return stop();
   playing = setInterval(() => (stage.isConnected ? showPhase(view.phase + 1) : stop()), Math.max(40, 1000 / props.value.phases));
   find('[data-do="play"]').textContent = "❚❚";
-  find('[data-do="play"]').setAttribute("aria-label", "Stop");
+  find('[data-do="play"]').setAttribute("aria-label", say("stop"));
 }
 
 timeline.addEventListener("input", () => {

@@ -22,7 +22,7 @@ function forgetCorrections() {
 function sayCorrections() {
   hand("undo").disabled = !steps.length;
   hand("use").disabled = !corrected.size || used;
-  find(".v-changed").textContent = corrected.size ? `${corrected.size} slice${corrected.size > 1 ? "s" : ""} changed, not used yet` : "";
+  find(".v-changed").textContent = corrected.size ? say(corrected.size > 1 ? "changed.many" : "changed.one", { count: corrected.size }) : "";
 }
 
 function pickTool(tool) {

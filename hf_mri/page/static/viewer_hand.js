@@ -59,7 +59,7 @@ function move(across, down) {
 
 function reset() {
   Object.assign(view, atFirst());
-  find('[data-tool="preset"]').value = "As at first";
+  find('[data-tool="preset"]').value = "first";
   setWindow(0, 1);
   place();
 }

@@ -8,7 +8,7 @@ const layer = option("layer");
 function fillLayers() {
   washes.clear();
   find(".v-layer").hidden = !props.value.layers.length;
-  layer.replaceChildren(new Option("none", ""), ...props.value.layers.map(({ name, text }) => new Option(text, name)));
+  layer.replaceChildren(new Option(say("layer.none"), ""), ...props.value.layers.map(({ name, text }) => new Option(text, name)));
 }
 
 function askForLayer() {

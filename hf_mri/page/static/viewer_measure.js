@@ -39,17 +39,17 @@ function sayMeasure() {
   const { size: [height, width], millimeters } = props.value;
   const [row, column] = millimeters ?? [1, 1];
   const [across, down] = [0, 1].map((axis) => Math.abs(measured.to[axis] - measured.from[axis]) * [width * column, height * row][axis]);
-  const unit = millimeters ? "mm" : "pixels";
-  if (ruler.value === "line") return `${Math.hypot(across, down).toFixed(1)} ${unit}`;
-  const size = `${((Math.PI / 4) * across * down).toFixed(0)} ${millimeters ? "mm²" : "pixels"}`;
+  const unit = millimeters ? "mm" : say("pixels");
+  if (ruler.value === "line") return `${decimal(Math.hypot(across, down).toFixed(1))} ${unit}`;
+  const size = `${((Math.PI / 4) * across * down).toFixed(0)} ${millimeters ? "mm²" : unit}`;
   const plane = valuesOf(Number(measured.index), channelShown());
   const inside = plane ? valuesInside(plane) : [];
   if (!inside.length) return size;
   const mean = inside.reduce((sum, value) => sum + value, 0) / inside.length;
   const spread = Math.sqrt(inside.reduce((sum, value) => sum + (value - mean) ** 2, 0) / inside.length);
   const [least, most] = inside.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
-  const told = [mean, spread, least, most].map((value) => value.toPrecision(4));
-  return `${size} · mean ${told[0]}, SD ${told[1]}, ${told[2]} to ${told[3]}`;
+  const told = [mean, spread, least, most].map((value) => decimal(value.toPrecision(4)));
+  return `${size} · ${say("inside", { mean: told[0], spread: told[1], least: told[2], most: told[3] })}`;
 }
 
 // The values of the pixels whose middle lies in the ellipse.

@@ -44,7 +44,7 @@ function planesProblem(text) {
 }
 
 async function openPlanes() {
-  const wait = Object.assign(document.createElement("p"), { className: "v-wait", textContent: "The volume is loaded …" });
+  const wait = Object.assign(document.createElement("p"), { className: "v-wait", textContent: say("loading") });
   stage.querySelector(".v-planes")?.remove();
   stage.querySelector(".v-wait")?.remove();
   stage.append(wait);
@@ -203,10 +203,10 @@ function hearPlanes({ event, data }) {
   }
   root.dataset.shown = slice + 1;
   const said = data.mm.slice(0, 3).map((value, axis) => `${value < 0 ? "LPI"[axis] : "RAS"[axis]} ${Math.abs(value).toFixed(0)}`).join(" ");
-  const values = (data.values ?? []).slice(0, 1).map(({ value }) => ` · value ${Number.isInteger(value) ? value : value.toPrecision(4)}`);
+  const values = (data.values ?? []).slice(0, 1).map(({ value }) => ` · ${say("value")} ${Number.isInteger(value) ? value : decimal(value.toPrecision(4))}`);
   let line = stage.querySelector(".v-planes .v-point");
   if (!line) stage.querySelector(".v-planes")?.append((line = Object.assign(document.createElement("span"), { className: "v-point" })));
-  if (line) line.textContent = `${props.value.affine ? `${said} mm` : `slice ${slice + 1}`}${values.join("")}`;
+  if (line) line.textContent = `${props.value.affine ? `${said} mm` : say("slice_here", { number: slice + 1 })}${values.join("")}`;
 }
 
 function pointAt(slice) {

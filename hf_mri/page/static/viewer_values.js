@@ -2,11 +2,11 @@
 // Window and values. The window is told in parts of the channel's usual one (0 is its black, 1 its white), so that
 // channels of different ranges share it, and the 8-bit pictures serve until the values themselves have come.
 const PRESETS = {
-  "As at first": () => [0, 1],
-  "Full range": ([low, high, least, most]) => [(least - low) / (high - low), (most - low) / (high - low)],
-  "Dark parts": () => [0, 0.5],
-  "Bright parts": () => [0.5, 1.2],
-  Inverted: () => [1, 0],
+  first: () => [0, 1],
+  full: ([low, high, least, most]) => [(least - low) / (high - low), (most - low) / (high - low)],
+  dark: () => [0, 0.5],
+  bright: () => [0.5, 1.2],
+  inverted: () => [1, 0],
 };
 const ARRAYS = { u1: Uint8Array, i2: Int16Array, u2: Uint16Array, f4: Float32Array };
 let stored = null; // { shown, channels, size, values } of the scan that is open
@@ -65,7 +65,7 @@ const channelShown = () => {
   const chosen = props.value.channels.length ? Number(option("channel").value) : props.value.channel;
   return chosen < 3 ? chosen : 0;
 };
-const round = (value, span) => Number(value.toPrecision(12)).toFixed(span < 10 ? 2 : 0);
+const round = (value, span) => decimal(Number(value.toPrecision(12)).toFixed(span < 10 ? 2 : 0));
 
 function sayWindow() {
   const [low, high] = props.value.windows[channelShown()];
@@ -84,8 +84,8 @@ function setWindow(from, to) {
 
 function fillPresets() {
   const select = find('[data-tool="preset"]');
-  select.replaceChildren(...Object.keys(PRESETS).map((name) => new Option(name)), Object.assign(new Option("Own"), { hidden: true }));
-  select.value = "As at first";
+  select.replaceChildren(...Object.keys(PRESETS).map((name) => new Option(say(`preset.${name}`), name)), Object.assign(new Option(say("preset.own"), "own"), { hidden: true }));
+  select.value = "first";
   sayWindow();
 }
 
@@ -98,7 +98,7 @@ find('[data-tool="preset"]').addEventListener("input", ({ target }) => {
 function dragWindow(across, down) {
   const [from, to] = view.window;
   const [center, half] = [(from + to) / 2 + down / 250, ((to - from) / 2) * 2 ** (-across / 250)];
-  find('[data-tool="preset"]').value = "Own";
+  find('[data-tool="preset"]').value = "own";
   setWindow(center - half, center + half);
 }
 
@@ -106,7 +106,7 @@ function dragWindow(across, down) {
 function sayPoint(index, x, y) {
   const [height, width] = props.value.size;
   const [column, row] = [Math.floor(x * width), Math.floor(y * height)];
-  const parts = [`column ${column + 1}, row ${row + 1}`];
+  const parts = [say("place", { column: column + 1, row: row + 1 })];
   const { affine } = props.value;
   if (affine) {
     const at = [index % props.value.count, row, column];
@@ -117,8 +117,8 @@ function sayPoint(index, x, y) {
     const plane = valuesOf(index, channel);
     if (!plane) return null;
     const value = plane.values[row * width + column];
-    const name = props.value.channels[channel] ?? "value";
-    return `${name} ${Number.isInteger(value) ? value : value.toPrecision(4)}`;
+    const name = props.value.channels[channel] ?? say("value");
+    return `${name} ${Number.isInteger(value) ? value : decimal(value.toPrecision(4))}`;
   });
   return [...parts, ...values.filter(Boolean)].join(" · ");
 }
