@@ -81,8 +81,8 @@ def _stacks(files: list[Path], words: Words) -> list[Choice]:
     """Slices by name: in one scan's names a single number counts; `a_1, a_2, b_1` are two scans."""
     stacks = defaultdict(list)
     for path in files:
-        words = re.split(r"\d+", path.stem.removesuffix("_mask"))
-        stacks[path.parent, path.suffix.lower(), tuple(words)].append(path)
+        parts = re.split(r"\d+", path.stem.removesuffix("_mask"))
+        stacks[path.parent, path.suffix.lower(), tuple(parts)].append(path)
     choices = []
     for paths in stacks.values():
         choices += [_name_stack(members, words) for members in _split_by_numbers(paths)]
