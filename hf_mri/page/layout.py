@@ -110,7 +110,7 @@ def build_tab(bundle: Bundle, others: list[Bundle], desk: Desk, page: Page) -> N
                         for axis in ("rows", "columns", "slices")
                     ]
                 again = gr.Button(text("page.apply"), size="sm", elem_id=f"{key}-again")
-            ready = gr.DownloadButton("ready", visible="hidden", elem_id=f"{key}-ready")
+            ready = gr.DownloadButton(text("page.downloads"), visible="hidden", elem_id=f"{key}-ready")
         with gr.Column(elem_classes="main", scale=1):
             answer = gr.HTML(text(IDLE), elem_id=f"{key}-answer")
             viewer = make_viewer(f"{key}-viewer", text(VIEWER))
