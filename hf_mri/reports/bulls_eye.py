@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hf_mri.languages.words import ENGLISH, Words
+
 RINGS = ((68, 96, 6), (40, 68, 6), (14, 40, 4))  # inner and outer radius, segments: base, middle, apex
 AROUND = {True: ("anterior", "septum", "inferior", "lateral"), False: ("side a", "septum", "side b", "lateral")}
 ANCHORS = ("middle", "end", "middle", "start")
@@ -32,52 +34,55 @@ DISCS = (
 )
 
 
-def draw_wall(facts: dict[str, Any]) -> str:
+def draw_wall(facts: dict[str, Any], words: Words = ENGLISH) -> str:
     """Return HTML of thickness at both times and thickening; empty where a reading holds no segments.
 
     Args:
         facts: `reading.to_dict()`.
+        words: the language.
     """
     wall = (facts["cine"] or {}).get("wall")
     if not wall or not wall["segments"]:
         return ""
-    discs = "".join(draw_disc(disc, wall["segments"], wall["anterior_known"]) for disc in DISCS)
-    words = (
-        "Thickness of the left ventricle's wall by the AHA's segments: base outside, apex inside; the tip has no "
-        "cavity to measure from."
-    )
-    if not wall["anterior_known"]:
-        words += (
-            " The scan does not say which side is anterior: a and b are the two sides of the septum, a where one "
-            "arrives going clockwise in the picture."
-        )
+    discs = "".join(draw_disc(disc, wall["segments"], wall["anterior_known"], words) for disc in DISCS)
+    caption = [words.say("table.wall"), *([] if wall["anterior_known"] else [words.say("table.sides")])]
     row = '<div style="display: flex; flex-wrap: wrap; gap: 1rem">'
-    return f'<div class="bulls-eye">{row}{discs}</div><p>{words}</p></div>'
+    return f'<div class="bulls-eye">{row}{discs}</div><p>{escape(" ".join(caption), quote=False)}</p></div>'
 
 
-def draw_disc(disc: Disc, segments: list[dict[str, Any]], anterior_known: bool) -> str:
+def draw_disc(disc: Disc, segments: list[dict[str, Any]], anterior_known: bool, words: Words = ENGLISH) -> str:
     """Return one bull's-eye as SVG."""
     shapes, number = [], 0
     for inner, outer, count in RINGS:
         for place in range(count):
-            shapes.append(_draw_segment(disc, segments[number], inner, outer, 90 + 360 * place / count, 180 / count))
+            told = escape(_say(disc, segments[number], words))
+            middle, half = 90 + 360 * place / count, 180 / count
+            shapes.append(_draw_segment(disc, segments[number][disc.key], told, (inner, outer), middle, half, words))
             number += 1
-    words = [
+    around = [
         f'<text x="{112 * np.cos(np.radians(angle)):.0f}" y="{-105 * np.sin(np.radians(angle)):.0f}" '
-        f'text-anchor="{anchor}" dominant-baseline="middle" fill="currentColor">{word}</text>'
+        f'text-anchor="{anchor}" dominant-baseline="middle" fill="currentColor">{words.name(word)}</text>'
         for word, angle, anchor in zip(AROUND[anterior_known], (90, 180, 270, 0), ANCHORS, strict=True)
     ]
     return (
         '<svg viewBox="-172 -135 344 255" width="344" role="img" font-family="system-ui, sans-serif" font-size="12" '
-        f'style="flex: 1 1 15rem; max-width: 25rem; height: auto" aria-label="{_list_values(disc, segments)}">'
-        f'<text x="0" y="-123" text-anchor="middle" font-weight="600" font-size="14" fill="currentColor">{disc.title}'
-        f"</text>{''.join(shapes)}{''.join(words)}</svg>"
+        f'style="flex: 1 1 15rem; max-width: 25rem; height: auto" aria-label="{_list_values(disc, segments, words)}">'
+        f'<text x="0" y="-123" text-anchor="middle" font-weight="600" font-size="14" fill="currentColor">'
+        f"{words.name(disc.title)}</text>{''.join(shapes)}{''.join(around)}</svg>"
     )
 
 
-def _draw_segment(disc: Disc, segment: dict[str, Any], inner: float, outer: float, middle: float, half: float) -> str:
+def _draw_segment(
+    disc: Disc,
+    value: float | None,
+    told: str,
+    radii: tuple[float, float],
+    middle: float,
+    half: float,
+    words: Words,
+) -> str:
     """One segment around the angle `middle`, in degrees against the clock from the right."""
-    value = segment[disc.key]
+    inner, outer = radii
     corners = [
         _place(radius, middle + turn)
         for radius, turn in ((outer, half), (outer, -half), (inner, -half), (inner, half))
@@ -88,8 +93,9 @@ def _draw_segment(disc: Disc, segment: dict[str, Any], inner: float, outer: floa
     ink = "currentColor" if value is None else "#ffffff" if share > WHITE_FROM else "#000000"
     x, y = _place((inner + outer) / 2, middle).split(",")
     said = "–" if value is None else f"{value:.0f}" if disc.unit == "%" or value >= 9.95 else f"{value:.1f}"
+    said = words.number(said)
     return (
-        f"<g><title>{escape(_say(disc, segment))}</title>"
+        f"<g><title>{told}</title>"
         f'<path d="{path}" fill="{color}" stroke="currentColor" stroke-width="1"/>'
         f'<text x="{x}" y="{y}" text-anchor="middle" dominant-baseline="central" fill="{ink}">{said}</text></g>'
     )
@@ -100,10 +106,13 @@ def _place(radius: float, degrees: float) -> str:
     return f"{radius * np.cos(angle):.1f},{-radius * np.sin(angle):.1f}"
 
 
-def _say(disc: Disc, segment: dict[str, Any]) -> str:
-    value = segment[disc.key]
-    return f"{segment['name']}: {'unknown' if value is None else f'{value:.1f} {disc.unit}'}"
+def _say(disc: Disc, segment: dict[str, Any], words: Words) -> str:
+    value, (third, place) = segment[disc.key], segment["name"].split(" ", 1)
+    name = words.say("table.segment", third=words.name(third), place=words.name(place))
+    told = words.say("page.unknown") if value is None else f"{words.number(f'{value:.1f}')} {disc.unit}"
+    return f"{name}{words.say('join.colon')}{told}"
 
 
-def _list_values(disc: Disc, segments: list[dict[str, Any]]) -> str:
-    return escape(f"{disc.title}. {'; '.join(_say(disc, segment) for segment in segments)}")
+def _list_values(disc: Disc, segments: list[dict[str, Any]], words: Words) -> str:
+    listed = words.say("join.semicolon").join(_say(disc, segment, words) for segment in segments)
+    return escape(f"{words.name(disc.title)}. {listed}")

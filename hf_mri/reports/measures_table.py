@@ -25,7 +25,7 @@ def tabulate(facts: dict, words: Words = ENGLISH) -> str:
     region = f'<div class="table" role="region" aria-label="{escape(words.say("page.measurements"))}" tabindex="0">'
     spacing = escape(say_spacing(facts, words), quote=False)
     table = f"{region}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    return f"{table}<p>{spacing}</p>{draw_wall(facts)}"
+    return f"{table}<p>{spacing}</p>{draw_wall(facts, words)}"
 
 
 def _fill_row(label: str, moment: str, volume: dict, words: Words) -> list[str]:
