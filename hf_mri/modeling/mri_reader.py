@@ -77,7 +77,7 @@ class Reader:
             folder = None  # trained since it was loaded: what lies there is about another model
         if isinstance(engine, str):
             engine = load_engine(model, engine, precision, folder)
-        self.gate = model.gate
+        self.gate = getattr(model, "gate", None)  # with an engine of one's own only the config is asked for
         self.trust = load_trust(folder)
         self.engine = MirroringEngine(engine) if flips else engine
         self.flips = flips

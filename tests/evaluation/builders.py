@@ -83,7 +83,7 @@ def make_reader(kind: str = "two-stage", flips: bool = False, **settings: object
         image_mean=[0.0] * 3,
         image_std=[1.0] * 3,
     )
-    return Reader(SimpleNamespace(config=config, gate=None), processor, engine=engine, flips=flips), engine
+    return Reader(SimpleNamespace(config=config), processor, engine=engine, flips=flips), engine
 
 
 def write_lgg(folder: Path, patients: tuple[str, ...] = ("TCGA_CS_0001_20000101", "TCGA_DU_0002_20000101")) -> Path:

@@ -442,7 +442,7 @@ def test_the_api_reads_and_writes(served, formats, tmp_path):
     written = client.predict(files=files, kind="nifti", api_name="/write")
     assert written.endswith("tumor.nii.gz")
     documented = client.view_api(return_format="dict")["named_endpoints"]
-    assert sorted(documented) == ["/models", "/read", "/write"]
+    assert sorted(documented) == ["/list_models", "/models", "/read", "/read_scan", "/write"]
 
 
 def test_the_api_says_what_is_wrong(served, tmp_path):

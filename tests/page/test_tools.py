@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -34,7 +35,8 @@ def ask(address, tool=None, headers=None, **arguments):
             answer = await session.call_tool(tool, arguments)
             return answer.isError, answer.content[0].text
 
-    return asyncio.run(talk())
+    with ThreadPoolExecutor(1) as thread:  # the browser tests' loop may be running in this one
+        return thread.submit(asyncio.run, talk()).result()
 
 
 def png():

@@ -10,7 +10,6 @@ from hf_mri.training import streamed_rows
 from hf_mri.training.arguments import TrainingArguments
 from hf_mri.training.data import load_training_data, open_table
 from hf_mri.training.models import build_processor
-from hf_mri.training.train import main
 
 CPU = torch.device("cpu")
 
@@ -60,16 +59,10 @@ def test_few_volumes_are_in_memory(address, tmp_path, monkeypatch):
     assert len(rows._held) == 2
 
 
-def test_training_from_an_address_ends_in_a_bundle_and_leaves_no_cache(address, tmp_path):
-    options = {"backbone": "test_resnet", "decoder_channels": [8], "image_size": 32, "pretrained": "none"}
-    bundle = main(
-        TrainingArguments(
-            task="segment", data=address, streaming=True, output_dir=str(tmp_path / "run"), max_steps=3, batch_size=4,
-            rows_cache=str(tmp_path / "cache"), **options,
-        )
-    )  # fmt: skip
-    assert (bundle / "model.safetensors").is_file()
-    assert not (tmp_path / "cache").exists()
+def test_training_from_an_address_ends_in_a_bundle_and_leaves_no_cache(train, address, tmp_path):
+    run = train(task="segment", data=address, streaming=True, max_steps=3)
+    assert (run / "bundle" / "model.safetensors").is_file()
+    assert not (tmp_path / "rows").exists()
 
 
 def test_an_address_needs_the_option_and_a_wrong_one_is_named(address):
