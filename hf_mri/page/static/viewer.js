@@ -248,7 +248,7 @@ function mark() {
   find(".v-readout").append(bold, ...groups().map(({ name, slices }) => {
     const line = document.createElement("span");
     const at = slices[Math.min(view.slice, slices.length - 1)];
-    line.textContent = (groups().length > 1 ? `${name}: ` : "") + describe(at);
+    line.textContent = (groups().length > 1 ? `${name} · ` : "") + describe(at);
     return line;
   }));
 }
