@@ -66,6 +66,6 @@ def test_a_wheel_imports_trains_judges_reads_shows_serves_and_writes_a_space(sit
     assert "The truth: tumor in " in shown
     assert (tmp_path / "demo" / "truth.png").exists()
     said = run("-c", PAGE.format(site=str(site)), HF_MRI_MODEL="run/bundle")
-    assert "endpoints ['/models', '/read', '/write']" in said
+    assert "endpoints ['/list_models', '/models', '/read', '/read_scan', '/write']" in said
     assert "app.py" in said
     assert ".whl" in said

@@ -64,7 +64,7 @@ def test_it_starts_with_only_what_the_requirements_install(tmp_path, bundles):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert "tabs: ['Brain tumor']" in done.stdout
-    assert "endpoints: ['/models', '/read', '/write']" in done.stdout
+    assert "endpoints: ['/list_models', '/models', '/read', '/read_scan', '/write']" in done.stdout
 
 
 def test_a_folder_in_use_is_not_packed_into(tmp_path):
